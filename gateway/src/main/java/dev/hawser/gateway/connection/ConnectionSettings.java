@@ -1,0 +1,65 @@
+package dev.hawser.gateway.connection;
+
+import com.typesafe.config.Config;
+import java.time.Duration;
+
+/**
+ * Limits and periods of every connection, from {@code hawser.connection}; reference.conf tells what
+ * each means.
+ *
+ * @param pingInterval whole seconds, announced to the client
+ * @param pongTimeout whole seconds, below the ping interval
+ * @param connectTimeout from accept to a successful connect
+ * @param refusedLinger how long a client that was refused may take to close by itself
+ * @param expiryGrace how long after its expiry a connection may still be refreshed
+ * @param maxFrameBytes largest frame of a client
+ * @param maxPendingBytes what may wait for a slow client
+ * @param maxUpstreamInFlight messages of one connection that the broker has not yet acknowledged
+ */
+public record ConnectionSettings(
+    Duration pingInterval,
+    Duration pongTimeout,
+    Duration connectTimeout,
+    Duration refusedLinger,
+    Duration expiryGrace,
+    int maxFrameBytes,
+    int maxPendingBytes,
+    int maxUpstreamInFlight) {
+
+  /** Checks how the values relate. */
+  public ConnectionSettings {
+    requireWholeSeconds("ping-interval", pingInterval);
+    requireWholeSeconds("pong-timeout", pongTimeout);
+    requireWholeSeconds("connect-timeout", connectTimeout);
+    requireWholeSeconds("refused-linger", refusedLinger);
+    if (pongTimeout.compareTo(pingInterval) >= 0) {
+      throw new IllegalArgumentException(
+          "hawser.connection.pong-timeout is %s, expected less than ping-interval, which is %s"
+              .formatted(pongTimeout, pingInterval));
+    }
+  }
+
+  private static void requireWholeSeconds(String key, Duration value) {
+    if (value.toSeconds() < 1 || value.getNano() != 0) {
+      throw new IllegalArgumentException(
+          "hawser.connection.%s is %s, expected whole seconds, at least 1".formatted(key, value));
+    }
+  }
+
+  /** Reads the block {@code hawser.connection}. */
+  public static ConnectionSettings from(Config config) {
+    return new ConnectionSettings(
+        config.getDuration("ping-interval"),
+        config.getDuration("pong-timeout"),
+        config.getDuration("connect-timeout"),
+        config.getDuration("refused-linger"),
+        config.getDuration("expiry-grace"),
+        Math.toIntExact(config.getBytes("max-frame-size")),
+        Math.toIntExact(config.getBytes("max-pending-size")),
+        config.getInt("max-upstream-in-flight"));
+  }
+
+  Duration longestDeadline() {
+    return connectTimeout.compareTo(refusedLinger) > 0 ? connectTimeout : refusedLinger;
+  }
+}

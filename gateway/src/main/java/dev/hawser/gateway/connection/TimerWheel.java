@@ -1,0 +1,57 @@
+package dev.hawser.gateway.connection;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+
+/**
+ * Connections by the tick at which their turn comes, round and round. Adding and removing take
+ * constant time: a connection remembers its place. Not thread-safe.
+ */
+final class TimerWheel {
+
+  private final List<List<ClientConnection>> slots;
+  private int now;
+
+  TimerWheel(int ticks) {
+    slots = new ArrayList<>(ticks);
+    for (int tick = 0; tick < ticks; tick++) {
+      slots.add(new ArrayList<>());
+    }
+  }
+
+  /** Puts the connection where the wheel stands in {@code ticks} ticks. */
+  void add(ClientConnection connection, int ticks) {
+    connection.wheel = this;
+    connection.wheelSlot = (now + ticks) % slots.size();
+    List<ClientConnection> slot = slots.get(connection.wheelSlot);
+    connection.wheelPosition = slot.size();
+    slot.add(connection);
+  }
+
+  /** Takes the connection out; the last of its slot moves into the gap. */
+  void remove(ClientConnection connection) {
+    List<ClientConnection> slot = slots.get(connection.wheelSlot);
+    ClientConnection last = slot.removeLast();
+    if (last != connection) {
+      last.wheelPosition = connection.wheelPosition;
+      slot.set(connection.wheelPosition, last);
+    }
+    connection.wheel = null;
+  }
+
+  void advance() {
+    now = (now + 1) % slots.size();
+  }
+
+  /**
+   * Visits the connections of the slot that was current {@code ticksAgo} ago. From the end, so that a
+   * visit may remove its connection.
+   */
+  void forEach(int ticksAgo, Consumer<ClientConnection> visit) {
+    List<ClientConnection> slot = slots.get(Math.floorMod(now - ticksAgo, slots.size()));
+    for (int position = slot.size() - 1; position >= 0; position--) {
+      visit.accept(slot.get(position));
+    }
+  }
+}
