@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hawser.protocol.client;
+
+import org.jspecify.annotations.NullMarked;
