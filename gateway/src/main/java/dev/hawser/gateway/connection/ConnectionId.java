@@ -5,10 +5,10 @@ import java.util.HexFormat;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * Makes connection ids that are unique over the whole cluster and rise with time (Snowflake): 41 bits
- * of milliseconds since {@link #EPOCH}, 10 bits of the node's leased number, 12 bits of sequence. A
- * node that makes more than 4,096 in one millisecond, or whose clock steps back, borrows from the
- * milliseconds to come.
+ * Makes connection ids that are unique over the whole cluster and rise with time (Snowflake): 41
+ * bits of milliseconds since {@link #EPOCH}, 10 bits of the node's leased number, 12 bits of
+ * sequence. A node that makes more than 4,096 in one millisecond, or whose clock steps back,
+ * borrows from the milliseconds to come.
  */
 public final class ConnectionId {
 

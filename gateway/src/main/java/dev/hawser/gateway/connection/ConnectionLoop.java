@@ -7,9 +7,9 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 
 /**
- * The single thread that all work of a share of the node's connections runs on, with one clock tick a
- * second for all of them: server pings, missing pongs and deadlines. A connection has no timer of its
- * own and no lock.
+ * The single thread that all work of a share of the node's connections runs on, with one clock tick
+ * a second for all of them: server pings, missing pongs and deadlines. A connection has no timer of
+ * its own and no lock.
  */
 public final class ConnectionLoop implements Executor {
 
@@ -28,10 +28,7 @@ public final class ConnectionLoop implements Executor {
     this.deadlines = new TimerWheel(Math.toIntExact(settings.longestDeadline().toSeconds()) + 1);
     var unused =
         thread.scheduleWithFixedDelay(
-            this::tick,
-            ThreadLocalRandom.current().nextLong(1_000),
-            1_000,
-            TimeUnit.MILLISECONDS);
+            this::tick, ThreadLocalRandom.current().nextLong(1_000), 1_000, TimeUnit.MILLISECONDS);
   }
 
   @Override

@@ -45,8 +45,8 @@ final class TimerWheel {
   }
 
   /**
-   * Visits the connections of the slot that was current {@code ticksAgo} ago. From the end, so that a
-   * visit may remove its connection.
+   * Visits the connections of the slot that was current {@code ticksAgo} ago. From the end, so that
+   * a visit may remove its connection.
    */
   void forEach(int ticksAgo, Consumer<ClientConnection> visit) {
     List<ClientConnection> slot = slots.get(Math.floorMod(now - ticksAgo, slots.size()));

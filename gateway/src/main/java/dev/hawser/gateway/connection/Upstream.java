@@ -8,8 +8,8 @@ import java.util.concurrent.CompletionStage;
 public interface Upstream {
 
   /**
-   * Hands a message over without blocking. The stage completes once the broker has acknowledged it and
-   * fails when that cannot be had now; the client may try again then.
+   * Hands a message over without blocking. The stage completes once the broker has acknowledged it
+   * and fails when that cannot be had now; the client may try again then.
    */
   CompletionStage<Void> send(Message message);
 

@@ -1,0 +1,482 @@
+package dev.hawser.gateway.connection;
+
+import static java.time.temporal.ChronoUnit.SECONDS;
+
+import dev.hawser.gateway.connection.AuthenticationException.Reason;
+import dev.hawser.gateway.session.EncodedPush;
+import dev.hawser.gateway.session.Outbox;
+import dev.hawser.gateway.session.Session;
+import dev.hawser.protocol.client.ClientCommand;
+import dev.hawser.protocol.client.Codec;
+import dev.hawser.protocol.client.DisconnectCode;
+import dev.hawser.protocol.client.ErrorCode;
+import dev.hawser.protocol.client.InappropriatePayloadException;
+import dev.hawser.protocol.client.MalformedFrameException;
+import dev.hawser.protocol.client.Payload;
+import dev.hawser.protocol.client.Result;
+import dev.hawser.protocol.client.ServerFrame;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.Map;
+import java.util.concurrent.CompletionException;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One client: the server's side of the client protocol (section 4), whatever transport carries it.
+ * Everything runs on the connection's loop, except the {@link Outbox} methods, which the session
+ * calls from its own thread and which hop to the loop; that hop keeps the order of the session's
+ * calls, so the connect reply always goes out before the first push.
+ */
+public final class ClientConnection implements Outbox {
+
+  private static final Logger log = LoggerFactory.getLogger(ClientConnection.class);
+
+  private static final int MAX_CHANNEL_LENGTH = 255;
+  private static final int MAX_WAITING_COMMANDS = 256;
+
+  private enum State {
+    /** Nothing but a connect is welcome. */
+    NEW,
+    /** The token is being checked, or the session has not answered yet. */
+    CONNECTING,
+    CONNECTED,
+    /** Got an error reply to its connect and is expected to close. */
+    REFUSED,
+    CLOSED
+  }
+
+  private final ConnectionServices services;
+  private final ConnectionLoop loop;
+  private final Transport transport;
+  private final Codec codec;
+  private final long id;
+
+  private State state = State.NEW;
+  private Identity identity = Identity.ANONYMOUS;
+  private boolean attached;
+  private boolean awaitingPong;
+  private int upstreamInFlight;
+
+  /** Only while connecting: the connect itself, and what came behind it. */
+  private ClientCommand.@Nullable Connect connect;
+
+  private @Nullable Deque<ClientCommand> waiting;
+  private String clientVersion = "";
+
+  /** Its place in the loop's wheels; {@link TimerWheel} keeps these. */
+  @Nullable TimerWheel wheel;
+
+  int wheelSlot;
+  int wheelPosition;
+
+  /** Call on the loop. The client has the connect timeout to introduce itself. */
+  public ClientConnection(
+      ConnectionServices services, ConnectionLoop loop, Transport transport, Codec codec) {
+    this.services = services;
+    this.loop = loop;
+    this.transport = transport;
+    this.codec = codec;
+    this.id = services.ids().next();
+    loop.deadline(this, services.settings().connectTimeout());
+  }
+
+  /** The id as clients and business services see it. */
+  private String clientId() {
+    return ConnectionId.toText(id);
+  }
+
+  /** One transport frame came in: one or more commands. Call on the loop. */
+  public void received(byte[] frame) {
+    if (state == State.CLOSED || state == State.REFUSED) {
+      return;
+    }
+    try {
+      for (ClientCommand command : codec.decodeCommands(frame)) {
+        handle(command);
+      }
+    } catch (MalformedFrameException malformed) {
+      reject(DisconnectCode.BAD_REQUEST, malformed.getMessage());
+    }
+  }
+
+  /** The transport is gone, whoever ended it. Call on the loop, once or more often. */
+  public void closed() {
+    if (state == State.CLOSED) {
+      return;
+    }
+    boolean wasConnected = state == State.CONNECTED;
+    state = State.CLOSED;
+    waiting = null;
+    loop.forget(this);
+    if (attached) {
+      services.sessions().accept(identity.user(), new Session.Detach(id));
+    }
+    if (wasConnected) {
+      services.listener().disconnected(identity.user());
+    }
+  }
+
+  /** Ends the connection. Call on the loop. */
+  public void close(DisconnectCode code) {
+    if (state != State.CLOSED) {
+      closed();
+      services.listener().closedByServer(code);
+      transport.close(code);
+    }
+  }
+
+  // The session's side.
+
+  @Override
+  public void attached() {
+    loop.execute(this::onAttached);
+  }
+
+  @Override
+  public void push(EncodedPush push) {
+    byte[] frame;
+    try {
+      frame = push.in(codec);
+    } catch (InappropriatePayloadException notSayable) {
+      loop.execute(() -> reject(DisconnectCode.INAPPROPRIATE_PROTOCOL, notSayable.getMessage()));
+      return;
+    }
+    loop.execute(() -> deliver(frame));
+  }
+
+  @Override
+  public void disconnect(DisconnectCode code) {
+    loop.execute(() -> close(code));
+  }
+
+  private void deliver(byte[] frame) {
+    if (state != State.CONNECTED) {
+      return;
+    }
+    if (transport.congested()) {
+      reject(DisconnectCode.SLOW, "reads too slowly");
+      return;
+    }
+    transport.write(frame);
+    services.listener().pushed();
+  }
+
+  // The loop's tick.
+
+  void ping() {
+    awaitingPong = true;
+    write(new ServerFrame.Ping());
+    closeWhenExpiredBefore(services.settings().pingInterval());
+  }
+
+  void pongDue() {
+    if (awaitingPong) {
+      close(DisconnectCode.NO_PONG);
+    }
+  }
+
+  void deadlinePassed() {
+    switch (state) {
+      case NEW -> close(DisconnectCode.STALE);
+      case CONNECTING ->
+          reject(DisconnectCode.INTERNAL_SERVER_ERROR, "the session is not answering");
+      case REFUSED -> close(DisconnectCode.BAD_REQUEST);
+      case CONNECTED, CLOSED -> loop.forget(this);
+    }
+  }
+
+  // Commands.
+
+  private void handle(ClientCommand command) {
+    switch (state) {
+      case NEW -> {
+        if (command instanceof ClientCommand.Connect first) {
+          onConnect(first);
+        } else {
+          reject(DisconnectCode.BAD_REQUEST, "expected connect as the first command");
+        }
+      }
+      case CONNECTING -> {
+        if (waiting == null) {
+          waiting = new ArrayDeque<>();
+        }
+        if (command instanceof ClientCommand.Connect || waiting.size() == MAX_WAITING_COMMANDS) {
+          reject(DisconnectCode.BAD_REQUEST, "connect twice, or too many commands behind it");
+        } else {
+          waiting.add(command);
+        }
+      }
+      case CONNECTED -> onCommand(command);
+      case REFUSED, CLOSED -> {}
+    }
+  }
+
+  private void onCommand(ClientCommand command) {
+    switch (command) {
+      case ClientCommand.Pong pong -> awaitingPong = false;
+      case ClientCommand.Connect again -> reject(DisconnectCode.BAD_REQUEST, "connect twice");
+      case ClientCommand.Refresh refresh -> onRefresh(refresh);
+      case ClientCommand.Publish publish -> onPublish(publish);
+      case ClientCommand.Send send -> onSend(send);
+      case ClientCommand.Subscribe subscribe -> error(subscribe.id(), subscribeError(subscribe));
+      case ClientCommand.Unsubscribe unsubscribe ->
+          reply(unsubscribe.id(), new Result.UnsubscribeResult());
+      case ClientCommand.SubRefresh refresh -> error(refresh.id(), ErrorCode.PERMISSION_DENIED);
+      case ClientCommand.Presence presence -> error(presence.id(), ErrorCode.NOT_AVAILABLE);
+      case ClientCommand.PresenceStats stats -> error(stats.id(), ErrorCode.NOT_AVAILABLE);
+      case ClientCommand.History history -> error(history.id(), ErrorCode.NOT_AVAILABLE);
+      case ClientCommand.Rpc rpc -> error(rpc.id(), ErrorCode.NOT_AVAILABLE);
+    }
+  }
+
+  private void onConnect(ClientCommand.Connect command) {
+    state = State.CONNECTING;
+    connect = command;
+    clientVersion = command.name() + "/" + command.version();
+    var unused =
+        services
+            .authenticator()
+            .authenticate(command.token())
+            .whenComplete(
+                (authenticated, failure) ->
+                    loop.execute(() -> onAuthenticated(authenticated, failure)));
+  }
+
+  private void onAuthenticated(@Nullable Identity authenticated, @Nullable Throwable failure) {
+    if (state != State.CONNECTING) {
+      return;
+    }
+    if (authenticated == null) {
+      switch (reason(failure)) {
+        case MISSING -> refuse(ErrorCode.UNAUTHORIZED);
+        case EXPIRED -> refuse(ErrorCode.TOKEN_EXPIRED);
+        case UNAVAILABLE -> refuse(ErrorCode.INTERNAL_SERVER_ERROR);
+        case INVALID -> reject(DisconnectCode.INVALID_TOKEN, String.valueOf(message(failure)));
+      }
+      return;
+    }
+    identity = authenticated;
+    if (identity.anonymous()) {
+      onAttached();
+    } else {
+      attached = true;
+      services.sessions().accept(identity.user(), new Session.Attach(id, this));
+    }
+  }
+
+  private void onAttached() {
+    ClientCommand.Connect command = connect;
+    if (state != State.CONNECTING || command == null) {
+      return;
+    }
+    state = State.CONNECTED;
+    connect = null;
+    services.listener().connected(identity.user());
+    loop.heartbeat(this);
+    Map<String, Result.SubscribeResult> subscriptions =
+        identity.anonymous()
+            ? Map.of()
+            : Map.of(personalChannel(), Result.SubscribeResult.unpositioned());
+    var result =
+        Result.ConnectResult.of(
+            clientId(),
+            services.version(),
+            Math.toIntExact(services.settings().pingInterval().toSeconds()),
+            true,
+            subscriptions);
+    reply(command.id(), identity.expiresAt() == 0 ? result : result.expiringIn(secondsToExpiry()));
+    closeWhenExpiredBefore(services.settings().pingInterval());
+    Deque<ClientCommand> behind = waiting;
+    waiting = null;
+    if (behind != null) {
+      behind.forEach(this::handle);
+    }
+  }
+
+  private void onRefresh(ClientCommand.Refresh command) {
+    var unused =
+        services
+            .authenticator()
+            .authenticate(command.token())
+            .whenComplete(
+                (refreshed, failure) ->
+                    loop.execute(() -> onRefreshed(command.id(), refreshed, failure)));
+  }
+
+  private void onRefreshed(
+      int commandId, @Nullable Identity refreshed, @Nullable Throwable failure) {
+    if (state != State.CONNECTED) {
+      return;
+    }
+    if (refreshed == null) {
+      switch (reason(failure)) {
+        case EXPIRED -> close(DisconnectCode.CONNECTION_EXPIRED);
+        case UNAVAILABLE -> error(commandId, ErrorCode.INTERNAL_SERVER_ERROR);
+        case MISSING, INVALID ->
+            reject(DisconnectCode.INVALID_TOKEN, String.valueOf(message(failure)));
+      }
+    } else if (!refreshed.user().equals(identity.user())) {
+      reject(DisconnectCode.INVALID_TOKEN, "refresh with another user's token");
+    } else {
+      identity = refreshed;
+      boolean expires = identity.expiresAt() != 0;
+      reply(
+          commandId,
+          new Result.RefreshResult(
+              clientId(), services.version(), expires, expires ? secondsToExpiry() : 0));
+      closeWhenExpiredBefore(services.settings().pingInterval());
+    }
+  }
+
+  private void onPublish(ClientCommand.Publish command) {
+    if (command.channel().isEmpty()) {
+      reject(DisconnectCode.BAD_REQUEST, "publish without a channel");
+    } else if (command.data().isEmpty() || command.channel().length() > MAX_CHANNEL_LENGTH) {
+      error(command.id(), ErrorCode.BAD_REQUEST);
+    } else if (command.type() != 0) {
+      error(command.id(), ErrorCode.NOT_AVAILABLE);
+    } else if (!isPersonal(command.channel())) {
+      error(command.id(), channelError(command.channel()));
+    } else {
+      sendUpstream("publish", command.data(), command.id());
+    }
+  }
+
+  private void onSend(ClientCommand.Send command) {
+    sendUpstream("send", command.data(), 0);
+  }
+
+  /** A command id of 0 is never answered. */
+  private void sendUpstream(String event, Payload data, int commandId) {
+    if (upstreamInFlight == services.settings().maxUpstreamInFlight()) {
+      if (commandId == 0) {
+        reject(DisconnectCode.TOO_MANY_REQUESTS, "sends faster than Kafka takes it");
+      } else {
+        error(commandId, ErrorCode.TOO_MANY_REQUESTS);
+      }
+      return;
+    }
+    upstreamInFlight++;
+    var message = new Upstream.Message(identity.user(), clientId(), clientVersion, event, data);
+    var unused =
+        services
+            .upstream()
+            .send(message)
+            .whenComplete(
+                (done, failure) -> loop.execute(() -> onUpstreamDone(commandId, failure)));
+  }
+
+  private void onUpstreamDone(int commandId, @Nullable Throwable failure) {
+    upstreamInFlight--;
+    if (commandId == 0 || state != State.CONNECTED) {
+      return;
+    }
+    if (failure == null) {
+      reply(commandId, new Result.PublishResult());
+    } else {
+      error(commandId, ErrorCode.INTERNAL_SERVER_ERROR);
+    }
+  }
+
+  private ErrorCode subscribeError(ClientCommand.Subscribe command) {
+    if (command.channel().length() > MAX_CHANNEL_LENGTH) {
+      return ErrorCode.BAD_REQUEST;
+    }
+    return isPersonal(command.channel())
+        ? ErrorCode.ALREADY_SUBSCRIBED
+        : channelError(command.channel());
+  }
+
+  /** Another user's personal stream is nobody else's; other channels are not served yet. */
+  private static ErrorCode channelError(String channel) {
+    return channel.startsWith("#") ? ErrorCode.PERMISSION_DENIED : ErrorCode.NOT_AVAILABLE;
+  }
+
+  private String personalChannel() {
+    return Session.personalChannel(identity.user());
+  }
+
+  private boolean isPersonal(String channel) {
+    return !identity.anonymous() && channel.equals(personalChannel());
+  }
+
+  // Expiry.
+
+  private int secondsToExpiry() {
+    return (int)
+        Math.clamp(identity.expiresAt() - Instant.now().getEpochSecond(), 1, Integer.MAX_VALUE);
+  }
+
+  /** A timer is set only in the last interval, so that no connection carries one for long. */
+  private void closeWhenExpiredBefore(Duration interval) {
+    if (identity.expiresAt() == 0 || state != State.CONNECTED) {
+      return;
+    }
+    Instant end =
+        Instant.ofEpochSecond(identity.expiresAt()).plus(services.settings().expiryGrace());
+    Duration left = Duration.between(Instant.now(), end);
+    if (left.compareTo(interval.plus(1, SECONDS)) < 0) {
+      long expiresAt = identity.expiresAt();
+      loop.after(
+          left.isNegative() ? Duration.ZERO : left,
+          () -> {
+            if (state == State.CONNECTED && identity.expiresAt() == expiresAt) {
+              close(DisconnectCode.CONNECTION_EXPIRED);
+            }
+          });
+    }
+  }
+
+  // Answers.
+
+  private void reply(int commandId, Result result) {
+    write(new ServerFrame.Reply(commandId, result));
+  }
+
+  private void error(int commandId, ErrorCode code) {
+    write(new ServerFrame.ErrorReply(commandId, code));
+  }
+
+  private void write(ServerFrame frame) {
+    transport.write(codec.encode(frame));
+  }
+
+  /** An error reply to connect: the client closes by itself, or is closed a little later. */
+  private void refuse(ErrorCode code) {
+    ClientCommand.Connect command = connect;
+    if (command != null) {
+      error(command.id(), code);
+    }
+    state = State.REFUSED;
+    connect = null;
+    waiting = null;
+    loop.deadline(this, services.settings().refusedLinger());
+  }
+
+  private void reject(DisconnectCode code, @Nullable String why) {
+    if (state != State.CLOSED) {
+      log.info("closing {} with {} {}: {}", clientId(), code.code(), code.reason(), why);
+      close(code);
+    }
+  }
+
+  private static @Nullable String message(@Nullable Throwable failure) {
+    return cause(failure) instanceof AuthenticationException known ? known.getMessage() : "failed";
+  }
+
+  private static Reason reason(@Nullable Throwable failure) {
+    if (cause(failure) instanceof AuthenticationException known) {
+      return known.reason();
+    }
+    log.error("authentication failed", failure);
+    return Reason.UNAVAILABLE;
+  }
+
+  private static @Nullable Throwable cause(@Nullable Throwable failure) {
+    return failure instanceof CompletionException wrapped ? wrapped.getCause() : failure;
+  }
+}

@@ -1,0 +1,19 @@
+package dev.hawser.gateway.connection;
+
+import dev.hawser.protocol.client.DisconnectCode;
+
+/** Told what happens to the node's connections: presence and metrics listen. Must not block. */
+public interface ConnectionListener {
+
+  /** A client is connected; {@code user} is empty for an anonymous one. */
+  void connected(String user);
+
+  /** A client that was connected is gone. */
+  void disconnected(String user);
+
+  /** The server ended a connection, connected or not. */
+  void closedByServer(DisconnectCode code);
+
+  /** One frame was handed to a client's transport. */
+  void pushed();
+}

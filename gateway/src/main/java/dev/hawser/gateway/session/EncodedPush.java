@@ -1,0 +1,32 @@
+package dev.hawser.gateway.session;
+
+import dev.hawser.protocol.client.Codec;
+import dev.hawser.protocol.client.InappropriatePayloadException;
+import dev.hawser.protocol.client.JsonCodec;
+import dev.hawser.protocol.client.ProtobufCodec;
+import dev.hawser.protocol.client.ServerFrame.Push;
+import org.jspecify.annotations.Nullable;
+
+/** A push that is encoded at most once in each encoding, however many connections get it. */
+public final class EncodedPush {
+
+  private final Push push;
+  private byte @Nullable [] json;
+  private byte @Nullable [] protobuf;
+
+  public EncodedPush(Push push) {
+    this.push = push;
+  }
+
+  /**
+   * The transport frame; shared, not to be changed. To be called by one thread.
+   *
+   * @throws InappropriatePayloadException if this encoding cannot carry the payload
+   */
+  public byte[] in(Codec codec) {
+    return switch (codec) {
+      case JsonCodec text -> json == null ? json = text.encode(push) : json;
+      case ProtobufCodec binary -> protobuf == null ? protobuf = binary.encode(push) : protobuf;
+    };
+  }
+}
