@@ -407,8 +407,7 @@ public final class ClientConnection implements Outbox {
   // Expiry.
 
   private int secondsToExpiry() {
-    return (int)
-        Math.clamp(identity.expiresAt() - Instant.now().getEpochSecond(), 1, Integer.MAX_VALUE);
+    return Math.clamp(identity.expiresAt() - Instant.now().getEpochSecond(), 1, Integer.MAX_VALUE);
   }
 
   /** A timer is set only in the last interval, so that no connection carries one for long. */

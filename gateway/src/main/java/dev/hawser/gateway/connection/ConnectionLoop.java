@@ -1,5 +1,6 @@
 package dev.hawser.gateway.connection;
 
+import dev.hawser.protocol.client.DisconnectCode;
 import java.time.Duration;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ScheduledExecutorService;
@@ -58,6 +59,15 @@ public final class ConnectionLoop implements Executor {
     if (connection.wheel != null) {
       connection.wheel.remove(connection);
     }
+  }
+
+  /** Ends every connection of this loop; returns at once. */
+  public void closeAll(DisconnectCode code) {
+    thread.execute(
+        () -> {
+          deadlines.forEach(connection -> connection.close(code));
+          pings.forEach(connection -> connection.close(code));
+        });
   }
 
   private void tick() {

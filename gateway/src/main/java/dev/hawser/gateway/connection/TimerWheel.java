@@ -49,7 +49,15 @@ final class TimerWheel {
    * a visit may remove its connection.
    */
   void forEach(int ticksAgo, Consumer<ClientConnection> visit) {
-    List<ClientConnection> slot = slots.get(Math.floorMod(now - ticksAgo, slots.size()));
+    forEach(slots.get(Math.floorMod(now - ticksAgo, slots.size())), visit);
+  }
+
+  /** Visits all connections; a visit may remove its connection. */
+  void forEach(Consumer<ClientConnection> visit) {
+    slots.forEach(slot -> forEach(slot, visit));
+  }
+
+  private static void forEach(List<ClientConnection> slot, Consumer<ClientConnection> visit) {
     for (int position = slot.size() - 1; position >= 0; position--) {
       visit.accept(slot.get(position));
     }

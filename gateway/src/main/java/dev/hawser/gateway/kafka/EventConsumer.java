@@ -1,0 +1,128 @@
+package dev.hawser.gateway.kafka;
+
+import static dev.hawser.gateway.kafka.RecordPublisher.addHeader;
+
+import dev.hawser.gateway.connection.ConnectionId;
+import dev.hawser.gateway.session.Session;
+import dev.hawser.protocol.event.EventHeaders;
+import dev.hawser.protocol.event.PushEvent;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.atomic.AtomicReference;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.header.internals.RecordHeaders;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.pekko.Done;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.cluster.sharding.typed.javadsl.ClusterSharding;
+import org.apache.pekko.kafka.CommitterSettings;
+import org.apache.pekko.kafka.ConsumerMessage.CommittableMessage;
+import org.apache.pekko.kafka.ConsumerSettings;
+import org.apache.pekko.kafka.Subscriptions;
+import org.apache.pekko.kafka.javadsl.Committer;
+import org.apache.pekko.kafka.javadsl.Consumer;
+import org.apache.pekko.stream.RestartSettings;
+import org.apache.pekko.stream.javadsl.Keep;
+import org.apache.pekko.stream.javadsl.RestartSource;
+import org.apache.pekko.stream.javadsl.Sink;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Reads the events topic and hands each event to its user's session, per partition in order. An
+ * offset is committed after the session has acknowledged the event, or the dead-letter topic has
+ * taken it: a crash repeats events and loses none. Any failure reads again from the last commit.
+ */
+public final class EventConsumer {
+
+  private static final Logger log = LoggerFactory.getLogger(EventConsumer.class);
+  private static final int MAX_PARTITIONS = 4_096;
+
+  private final ActorSystem<?> system;
+  private final KafkaSettings settings;
+  private final ClusterSharding sharding;
+  private final RecordPublisher publisher;
+  private final AtomicReference<Consumer.Control> control =
+      new AtomicReference<>(Consumer.createNoopControl());
+  private final CompletionStage<Done> ended;
+
+  /** Starts to read, and goes on until stopped. */
+  public EventConsumer(ActorSystem<?> system, KafkaSettings settings, RecordPublisher publisher) {
+    this.system = system;
+    this.settings = settings;
+    this.sharding = ClusterSharding.get(system);
+    this.publisher = publisher;
+    var consumer =
+        ConsumerSettings.create(system, new ByteArrayDeserializer(), new ByteArrayDeserializer())
+            .withBootstrapServers(settings.bootstrapServers())
+            .withGroupId(settings.consumerGroup())
+            .withProperty(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
+    var committer = CommitterSettings.create(system);
+    var backoff = RestartSettings.create(Duration.ofMillis(500), Duration.ofSeconds(10), 0.2);
+    this.ended =
+        RestartSource.onFailuresWithBackoff(
+                backoff,
+                () ->
+                    Consumer.committablePartitionedSource(
+                            consumer, Subscriptions.topics(settings.events()))
+                        .mapMaterializedValue(
+                            started -> {
+                              control.set(started);
+                              return started;
+                            })
+                        .flatMapMerge(
+                            MAX_PARTITIONS,
+                            partition ->
+                                partition
+                                    .second()
+                                    .mapAsync(settings.eventsInFlight(), this::handOver))
+                        .via(
+                            Committer.<org.apache.pekko.kafka.ConsumerMessage.Committable>flow(
+                                committer)))
+            .toMat(Sink.ignore(), Keep.right())
+            .run(system);
+  }
+
+  /** Finishes what was handed over and commits it. */
+  public CompletionStage<Done> stop() {
+    return control.get().drainAndShutdown(ended, system.executionContext());
+  }
+
+  private CompletionStage<org.apache.pekko.kafka.ConsumerMessage.Committable> handOver(
+      CommittableMessage<byte[], byte[]> message) {
+    var record = message.record();
+    CompletionStage<?> done =
+        switch (EventRecord.of(record, settings.requireJson())) {
+          case EventRecord.ToUser toUser -> push(record, toUser.event());
+          case EventRecord.Inner inner -> CompletableFuture.completedFuture(Done.getInstance());
+          case EventRecord.Undeliverable undeliverable ->
+              deadLetter(record, undeliverable.reason());
+        };
+    return done.thenApply(handedOver -> message.committableOffset());
+  }
+
+  private CompletionStage<Done> push(ConsumerRecord<byte[], byte[]> record, PushEvent event) {
+    String client = event.excludedClient();
+    long excluded = client == null ? 0 : ConnectionId.fromText(client);
+    return sharding
+        .entityRefFor(Session.KEY, event.user())
+        .ask(
+            replyTo ->
+                new Session.Push(event, record.partition(), record.offset(), excluded, replyTo),
+            settings.acknowledgeTimeout());
+  }
+
+  private CompletionStage<Void> deadLetter(ConsumerRecord<byte[], byte[]> record, String reason) {
+    String source = "%s-%d@%d".formatted(record.topic(), record.partition(), record.offset());
+    log.warn("{} goes to {}: {}", source, settings.deadLetters(), reason);
+    var headers = new RecordHeaders(record.headers());
+    addHeader(headers, EventHeaders.DEAD_LETTER_REASON, reason);
+    addHeader(headers, EventHeaders.DEAD_LETTER_SOURCE, source);
+    return publisher.send(
+        new ProducerRecord<>(
+            settings.deadLetters(), null, null, record.key(), record.value(), headers));
+  }
+}

@@ -1,0 +1,78 @@
+package dev.hawser.gateway.kafka;
+
+import dev.hawser.protocol.client.JsonCodec;
+import dev.hawser.protocol.client.Payload;
+import dev.hawser.protocol.event.EventHeaders;
+import dev.hawser.protocol.event.PushEvent;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.header.Header;
+import org.jspecify.annotations.Nullable;
+
+/** What a record of the events topic turns out to be. Decided by its headers. */
+sealed interface EventRecord {
+
+  /** For all connections of a user, but the excluded one (0: none). */
+  record ToUser(PushEvent event) implements EventRecord {}
+
+  /** Internal, not for clients. */
+  record Inner() implements EventRecord {}
+
+  /**
+   * Cannot be delivered, now or later.
+   *
+   * @param reason names what was wrong and what was expected, without the payload
+   */
+  record Undeliverable(String reason) implements EventRecord {}
+
+  /** Longest user id, the same that tokens may carry. */
+  int MAX_USER_LENGTH = 255;
+
+  /** Reads the headers; never throws. */
+  static EventRecord of(ConsumerRecord<byte[], byte[]> record, boolean requireJson) {
+    try {
+      String inner = header(record, EventHeaders.INNER);
+      if (inner != null && !inner.equals("false")) {
+        return new Inner();
+      }
+      String user = header(record, EventHeaders.USER);
+      if (user == null) {
+        return new Undeliverable(
+            header(record, EventHeaders.CHANNEL) == null
+                ? "no target, expected header " + EventHeaders.USER
+                : "channels (" + EventHeaders.CHANNEL + ") are not available");
+      }
+      if (user.isEmpty() || user.length() > MAX_USER_LENGTH) {
+        return new Undeliverable(
+            "%s has %d characters, expected 1 to %d"
+                .formatted(EventHeaders.USER, user.length(), MAX_USER_LENGTH));
+      }
+      byte[] value = record.value();
+      if (value == null || value.length == 0) {
+        return new Undeliverable("no value, expected a payload");
+      }
+      if (requireJson && !JsonCodec.isJson(value)) {
+        return new Undeliverable("the value is not JSON, and hawser.kafka.require-json is on");
+      }
+      return new ToUser(
+          new PushEvent(
+              user,
+              header(record, EventHeaders.ID),
+              header(record, EventHeaders.EVENT),
+              header(record, EventHeaders.PUSH_CLIENT_ID),
+              new Payload(value)));
+    } catch (CharacterCodingException notText) {
+      return new Undeliverable("a header is not UTF-8");
+    }
+  }
+
+  private static @Nullable String header(ConsumerRecord<byte[], byte[]> record, String name)
+      throws CharacterCodingException {
+    Header header = record.headers().lastHeader(name);
+    return header == null || header.value() == null
+        ? null
+        : StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(header.value())).toString();
+  }
+}

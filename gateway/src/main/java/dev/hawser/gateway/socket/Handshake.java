@@ -1,0 +1,133 @@
+package dev.hawser.gateway.socket;
+
+import static io.netty.handler.codec.http.HttpResponseStatus.BAD_REQUEST;
+import static io.netty.handler.codec.http.HttpResponseStatus.FORBIDDEN;
+import static io.netty.handler.codec.http.HttpResponseStatus.METHOD_NOT_ALLOWED;
+import static io.netty.handler.codec.http.HttpResponseStatus.NOT_FOUND;
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import dev.hawser.gateway.connection.ConnectionLoop;
+import dev.hawser.gateway.connection.ConnectionServices;
+import dev.hawser.protocol.client.Codec;
+import dev.hawser.protocol.client.JsonCodec;
+import dev.hawser.protocol.client.ProtobufCodec;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelPipeline;
+import io.netty.channel.SimpleChannelInboundHandler;
+import io.netty.handler.codec.http.DefaultFullHttpResponse;
+import io.netty.handler.codec.http.FullHttpRequest;
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaderValues;
+import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.codec.http.HttpResponseStatus;
+import io.netty.handler.codec.http.HttpVersion;
+import io.netty.handler.codec.http.QueryStringDecoder;
+import io.netty.handler.codec.http.websocketx.WebSocketDecoderConfig;
+import io.netty.handler.codec.http.websocketx.WebSocketFrameAggregator;
+import io.netty.handler.codec.http.websocketx.WebSocketServerHandshaker;
+import io.netty.handler.codec.http.websocketx.WebSocketServerHandshakerFactory;
+import java.util.List;
+
+/**
+ * Turns one HTTP request into a WebSocket, or answers why not. After the upgrade nothing of HTTP,
+ * and not this handler either, stays in the pipeline.
+ */
+final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
+
+  private static final String SUBPROTOCOLS =
+      ProtobufCodec.INSTANCE.subprotocol() + "," + JsonCodec.INSTANCE.subprotocol();
+  private static final String NETTY_FRAME_ENCODER = "wsencoder";
+
+  private final WebSocketSettings settings;
+  private final ConnectionServices services;
+  private final ConnectionLoop loop;
+
+  Handshake(WebSocketSettings settings, ConnectionServices services, ConnectionLoop loop) {
+    this.settings = settings;
+    this.services = services;
+    this.loop = loop;
+  }
+
+  @Override
+  protected void channelRead0(ChannelHandlerContext context, FullHttpRequest request) {
+    var uri = new QueryStringDecoder(request.uri());
+    var headers = request.headers();
+    if (!request.decoderResult().isSuccess()) {
+      refuse(context, BAD_REQUEST, "malformed HTTP request");
+    } else if (!uri.path().equals(settings.path())) {
+      refuse(context, NOT_FOUND, "nothing here; WebSockets are at " + settings.path());
+    } else if (!request.method().equals(HttpMethod.GET)) {
+      refuse(context, METHOD_NOT_ALLOWED, "expected GET with a WebSocket upgrade");
+    } else if (!headers.containsValue(HttpHeaderNames.UPGRADE, HttpHeaderValues.WEBSOCKET, true)) {
+      refuse(context, BAD_REQUEST, "expected the header Upgrade: websocket");
+    } else if (!settings
+        .allowedOrigins()
+        .allow(headers.get(HttpHeaderNames.ORIGIN), headers.get(HttpHeaderNames.HOST))) {
+      refuse(context, FORBIDDEN, "this Origin is not in hawser.websocket.allowed-origins");
+    } else {
+      upgrade(context, request, uri);
+    }
+  }
+
+  private void upgrade(
+      ChannelHandlerContext context, FullHttpRequest request, QueryStringDecoder uri) {
+    int maxFrame = services.settings().maxFrameBytes();
+    // Violations arrive as exceptions: the connection writes its close frames itself.
+    var decoding =
+        WebSocketDecoderConfig.newBuilder()
+            .maxFramePayloadLength(maxFrame)
+            .allowExtensions(false)
+            .closeOnProtocolViolation(false)
+            .build();
+    WebSocketServerHandshaker handshaker =
+        new WebSocketServerHandshakerFactory("", SUBPROTOCOLS, decoding).newHandshaker(request);
+    if (handshaker == null) {
+      WebSocketServerHandshakerFactory.sendUnsupportedVersionResponse(context.channel())
+          .addListener(ChannelFutureListener.CLOSE);
+      return;
+    }
+    ChannelPipeline pipeline = context.pipeline();
+    try {
+      handshaker.handshake(context.channel(), request);
+    } catch (RuntimeException malformed) {
+      refuse(context, BAD_REQUEST, "malformed WebSocket handshake");
+      return;
+    }
+    pipeline.remove(NETTY_FRAME_ENCODER);
+    pipeline.addLast(new WebSocketFrameAggregator(maxFrame));
+    pipeline.addLast(
+        new WebSocketConnection(services, loop, codec(handshaker.selectedSubprotocol(), uri)));
+    pipeline.remove(this);
+  }
+
+  private static Codec codec(
+      @org.jspecify.annotations.Nullable String subprotocol, QueryStringDecoder uri) {
+    boolean protobuf =
+        subprotocol == null
+            ? uri.parameters().getOrDefault("cf_protocol", List.of()).contains("protobuf")
+                || uri.parameters().getOrDefault("format", List.of()).contains("protobuf")
+            : subprotocol.equals(ProtobufCodec.INSTANCE.subprotocol());
+    return protobuf ? ProtobufCodec.INSTANCE : JsonCodec.INSTANCE;
+  }
+
+  private static void refuse(
+      ChannelHandlerContext context, HttpResponseStatus status, String reason) {
+    var response =
+        new DefaultFullHttpResponse(
+            HttpVersion.HTTP_1_1, status, Unpooled.copiedBuffer(reason + "\n", UTF_8));
+    response
+        .headers()
+        .set(HttpHeaderNames.CONTENT_TYPE, "text/plain; charset=utf-8")
+        .set(HttpHeaderNames.CONTENT_LENGTH, response.content().readableBytes())
+        .set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
+    context.writeAndFlush(response).addListener(ChannelFutureListener.CLOSE);
+  }
+
+  @Override
+  public void exceptionCaught(ChannelHandlerContext context, Throwable failure) {
+    // Peer reset, TLS spoken to a plain port and the like, before there is a client to tell.
+    context.close();
+  }
+}

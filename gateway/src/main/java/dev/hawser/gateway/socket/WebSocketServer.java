@@ -1,0 +1,129 @@
+package dev.hawser.gateway.socket;
+
+import dev.hawser.gateway.connection.ConnectionLoop;
+import dev.hawser.gateway.connection.ConnectionServices;
+import dev.hawser.protocol.client.DisconnectCode;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoop;
+import io.netty.channel.IoHandlerFactory;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.WriteBufferWaterMark;
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.ServerSocketChannel;
+import io.netty.channel.socket.nio.NioServerSocketChannel;
+import io.netty.handler.codec.http.HttpObjectAggregator;
+import io.netty.handler.codec.http.HttpServerCodec;
+import io.netty.util.NettyRuntime;
+import io.netty.util.concurrent.EventExecutor;
+import io.netty.util.concurrent.Future;
+import java.net.InetSocketAddress;
+import java.util.IdentityHashMap;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
+
+/** The WebSocket listener: native epoll where there is one, NIO elsewhere. */
+public final class WebSocketServer {
+
+  private static final int ACCEPT_BACKLOG = 4_096;
+  private static final int MAX_HANDSHAKE_BYTES = 16 * 1_024;
+  private static final long QUIET_MILLISECONDS = 100;
+  private static final long STOP_TIMEOUT_MILLISECONDS = 5_000;
+
+  private final MultiThreadIoEventLoopGroup group;
+  private final Map<EventExecutor, ConnectionLoop> loops;
+  private final Channel listener;
+
+  /**
+   * Starts to listen. The stage fails with {@link java.net.BindException} when the port is taken.
+   */
+  public static CompletionStage<WebSocketServer> bind(
+      WebSocketSettings settings, ConnectionServices services) {
+    IoHandlerFactory handlers =
+        Epoll.isAvailable() ? EpollIoHandler.newFactory() : NioIoHandler.newFactory();
+    Class<? extends ServerSocketChannel> channel =
+        Epoll.isAvailable() ? EpollServerSocketChannel.class : NioServerSocketChannel.class;
+    int threads =
+        settings.eventLoops() > 0 ? settings.eventLoops() : NettyRuntime.availableProcessors();
+    var group = new MultiThreadIoEventLoopGroup(threads, handlers);
+    var loops = new IdentityHashMap<EventExecutor, ConnectionLoop>();
+    group.forEach(
+        loop -> loops.put(loop, new ConnectionLoop((EventLoop) loop, services.settings())));
+
+    int pending = services.settings().maxPendingBytes();
+    var bootstrap =
+        new ServerBootstrap()
+            .group(group)
+            .channel(channel)
+            .option(ChannelOption.SO_BACKLOG, ACCEPT_BACKLOG)
+            .option(ChannelOption.SO_REUSEADDR, true)
+            .childOption(ChannelOption.TCP_NODELAY, true)
+            .childOption(
+                ChannelOption.WRITE_BUFFER_WATER_MARK,
+                new WriteBufferWaterMark(pending / 2, pending))
+            .childHandler(
+                new ChannelInitializer<>() {
+                  @Override
+                  protected void initChannel(Channel accepted) {
+                    ConnectionLoop loop = loops.get(accepted.eventLoop());
+                    if (loop == null) {
+                      throw new IllegalStateException("a channel on a foreign event loop");
+                    }
+                    accepted
+                        .pipeline()
+                        .addLast(new HttpServerCodec())
+                        .addLast(new HttpObjectAggregator(MAX_HANDSHAKE_BYTES))
+                        .addLast(new Handshake(settings, services, loop));
+                  }
+                });
+    var bound = new CompletableFuture<WebSocketServer>();
+    var binding = bootstrap.bind(settings.host(), settings.port());
+    binding.addListener(
+        done -> {
+          if (done.isSuccess()) {
+            bound.complete(new WebSocketServer(group, loops, binding.channel()));
+          } else {
+            var unused = group.shutdownGracefully();
+            bound.completeExceptionally(done.cause());
+          }
+        });
+    return bound;
+  }
+
+  private WebSocketServer(
+      MultiThreadIoEventLoopGroup group,
+      Map<EventExecutor, ConnectionLoop> loops,
+      Channel listener) {
+    this.group = group;
+    this.loops = loops;
+    this.listener = listener;
+  }
+
+  /** The port it listens on. */
+  public int port() {
+    return ((InetSocketAddress) listener.localAddress()).getPort();
+  }
+
+  /** Takes no new clients, tells those that are there to come back elsewhere, and ends. */
+  public CompletionStage<Void> stop() {
+    var stopped = new CompletableFuture<Void>();
+    listener
+        .close()
+        .addListener(
+            closed -> {
+              loops.values().forEach(loop -> loop.closeAll(DisconnectCode.SHUTDOWN));
+              Future<?> ended =
+                  group.shutdownGracefully(
+                      QUIET_MILLISECONDS, STOP_TIMEOUT_MILLISECONDS, TimeUnit.MILLISECONDS);
+              ended.addListener(done -> stopped.complete(null));
+            });
+    return stopped;
+  }
+}
