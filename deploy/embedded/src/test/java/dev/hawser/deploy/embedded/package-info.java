@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hawser.deploy.embedded;
+
+import org.jspecify.annotations.NullMarked;
