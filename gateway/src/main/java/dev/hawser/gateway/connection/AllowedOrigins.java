@@ -14,6 +14,8 @@ public final class AllowedOrigins {
   private final Set<String> origins;
 
   /**
+   * Takes the configured list.
+   *
    * @param origins such as {@code https://example.org}; {@code *} for any; empty for pages from the
    *     host that the connection itself goes to
    */
@@ -22,6 +24,8 @@ public final class AllowedOrigins {
   }
 
   /**
+   * Whether a page may open a connection.
+   *
    * @param origin value of the {@code Origin} header
    * @param host value of the {@code Host} header
    */

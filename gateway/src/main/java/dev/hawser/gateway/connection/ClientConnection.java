@@ -105,9 +105,20 @@ public final class ClientConnection implements Outbox {
 
   /** The transport is gone, whoever ended it. Call on the loop, once or more often. */
   public void closed() {
-    if (state == State.CLOSED) {
-      return;
+    if (state != State.CLOSED) {
+      end(DisconnectCode.CONNECTION_CLOSED);
     }
+  }
+
+  /** Ends the connection. Call on the loop. */
+  public void close(DisconnectCode code) {
+    if (state != State.CLOSED) {
+      end(code);
+      transport.close(code);
+    }
+  }
+
+  private void end(DisconnectCode code) {
     boolean wasConnected = state == State.CONNECTED;
     state = State.CLOSED;
     waiting = null;
@@ -118,15 +129,7 @@ public final class ClientConnection implements Outbox {
     if (wasConnected) {
       services.listener().disconnected(identity.user());
     }
-  }
-
-  /** Ends the connection. Call on the loop. */
-  public void close(DisconnectCode code) {
-    if (state != State.CLOSED) {
-      closed();
-      services.listener().closedByServer(code);
-      transport.close(code);
-    }
+    services.listener().closed(code);
   }
 
   // The session's side.

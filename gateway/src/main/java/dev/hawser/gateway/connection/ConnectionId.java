@@ -3,6 +3,7 @@ package dev.hawser.gateway.connection;
 import java.time.Clock;
 import java.util.HexFormat;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.IntSupplier;
 
 /**
  * Makes connection ids that are unique over the whole cluster and rise with time (Snowflake): 41
@@ -18,19 +19,18 @@ public final class ConnectionId {
   private static final int SEQUENCE_BITS = 12;
   private static final int NODE_BITS = 10;
 
-  private final int node;
+  private final IntSupplier node;
   private final Clock clock;
 
   /** Milliseconds since the epoch and the sequence, as one number that only rises. */
   private final AtomicLong last = new AtomicLong();
 
   /**
-   * @param node the node's leased number, 0 to 1023
+   * Starts at the clock's present.
+   *
+   * @param node the number the node leases now, 0 to 1023
    */
-  public ConnectionId(int node, Clock clock) {
-    if (node < 0 || node >= 1 << NODE_BITS) {
-      throw new IllegalArgumentException("node number " + node + " is not in 0..1023");
-    }
+  public ConnectionId(IntSupplier node, Clock clock) {
     this.node = node;
     this.clock = clock;
   }
@@ -41,7 +41,9 @@ public final class ConnectionId {
     long ticket = last.updateAndGet(previous -> Math.max(previous + 1, now));
     long millisecond = ticket >>> SEQUENCE_BITS;
     long sequence = ticket & ((1 << SEQUENCE_BITS) - 1);
-    return millisecond << (NODE_BITS + SEQUENCE_BITS) | (long) node << SEQUENCE_BITS | sequence;
+    return millisecond << (NODE_BITS + SEQUENCE_BITS)
+        | (long) node.getAsInt() << SEQUENCE_BITS
+        | sequence;
   }
 
   /** An id as clients see it: 16 hexadecimal digits. */

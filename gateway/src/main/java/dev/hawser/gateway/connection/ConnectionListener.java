@@ -11,8 +11,12 @@ public interface ConnectionListener {
   /** A client that was connected is gone. */
   void disconnected(String user);
 
-  /** The server ended a connection, connected or not. */
-  void closedByServer(DisconnectCode code);
+  /**
+   * A transport ended, whether its client was connected or not.
+   *
+   * @param code why; {@link DisconnectCode#CONNECTION_CLOSED} when the server did not end it
+   */
+  void closed(DisconnectCode code);
 
   /** One frame was handed to a client's transport. */
   void pushed();

@@ -37,7 +37,8 @@ public final class ConnectionLoop implements Executor {
     thread.execute(task);
   }
 
-  void after(Duration delay, Runnable task) {
+  /** Runs a task a while later. */
+  public void after(Duration delay, Runnable task) {
     var unused = thread.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS);
   }
 

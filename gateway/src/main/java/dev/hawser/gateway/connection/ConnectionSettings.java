@@ -15,6 +15,8 @@ import java.time.Duration;
  * @param maxFrameBytes largest frame of a client
  * @param maxPendingBytes what may wait for a slow client
  * @param maxUpstreamInFlight messages of one connection that the broker has not yet acknowledged
+ * @param path where WebSockets are served, on every port
+ * @param allowedOrigins which web pages may connect
  */
 public record ConnectionSettings(
     Duration pingInterval,
@@ -24,7 +26,9 @@ public record ConnectionSettings(
     Duration expiryGrace,
     int maxFrameBytes,
     int maxPendingBytes,
-    int maxUpstreamInFlight) {
+    int maxUpstreamInFlight,
+    String path,
+    AllowedOrigins allowedOrigins) {
 
   /** Checks how the values relate. */
   public ConnectionSettings {
@@ -40,7 +44,7 @@ public record ConnectionSettings(
   }
 
   private static void requireWholeSeconds(String key, Duration value) {
-    if (value.toSeconds() < 1 || value.getNano() != 0) {
+    if (value.toSeconds() < 1 || !value.equals(Duration.ofSeconds(value.toSeconds()))) {
       throw new IllegalArgumentException(
           "hawser.connection.%s is %s, expected whole seconds, at least 1".formatted(key, value));
     }
@@ -56,7 +60,9 @@ public record ConnectionSettings(
         config.getDuration("expiry-grace"),
         Math.toIntExact(config.getBytes("max-frame-size")),
         Math.toIntExact(config.getBytes("max-pending-size")),
-        config.getInt("max-upstream-in-flight"));
+        config.getInt("max-upstream-in-flight"),
+        config.getString("path"),
+        new AllowedOrigins(config.getStringList("allowed-origins")));
   }
 
   Duration longestDeadline() {

@@ -14,6 +14,8 @@ public interface Upstream {
   CompletionStage<Void> send(Message message);
 
   /**
+   * What one client says.
+   *
    * @param user who sent it, empty for an anonymous connection
    * @param clientId the connection it came from
    * @param clientVersion application name and version of the client, {@code name/version}

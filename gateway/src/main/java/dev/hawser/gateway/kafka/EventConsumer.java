@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.atomic.LongAdder;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -19,6 +20,7 @@ import org.apache.pekko.Done;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.cluster.sharding.typed.javadsl.ClusterSharding;
 import org.apache.pekko.kafka.CommitterSettings;
+import org.apache.pekko.kafka.ConsumerMessage.Committable;
 import org.apache.pekko.kafka.ConsumerMessage.CommittableMessage;
 import org.apache.pekko.kafka.ConsumerSettings;
 import org.apache.pekko.kafka.Subscriptions;
@@ -48,6 +50,9 @@ public final class EventConsumer {
   private final AtomicReference<Consumer.Control> control =
       new AtomicReference<>(Consumer.createNoopControl());
   private final CompletionStage<Done> ended;
+  private final LongAdder events = new LongAdder();
+  private final LongAdder deadLetters = new LongAdder();
+  private final LongAdder inFlight = new LongAdder();
 
   /** Starts to read, and goes on until stopped. */
   public EventConsumer(ActorSystem<?> system, KafkaSettings settings, RecordPublisher publisher) {
@@ -79,11 +84,24 @@ public final class EventConsumer {
                                 partition
                                     .second()
                                     .mapAsync(settings.eventsInFlight(), this::handOver))
-                        .via(
-                            Committer.<org.apache.pekko.kafka.ConsumerMessage.Committable>flow(
-                                committer)))
+                        .via(Committer.<Committable>flow(committer)))
             .toMat(Sink.ignore(), Keep.right())
             .run(system);
+  }
+
+  /** Events read for a user since the start, repeated ones included. */
+  public long events() {
+    return events.sum();
+  }
+
+  /** Records sent to the dead-letter topic since the start. */
+  public long deadLetters() {
+    return deadLetters.sum();
+  }
+
+  /** Records handed over and not yet acknowledged. */
+  public long inFlight() {
+    return inFlight.sum();
   }
 
   /** Finishes what was handed over and commits it. */
@@ -91,9 +109,9 @@ public final class EventConsumer {
     return control.get().drainAndShutdown(ended, system.executionContext());
   }
 
-  private CompletionStage<org.apache.pekko.kafka.ConsumerMessage.Committable> handOver(
-      CommittableMessage<byte[], byte[]> message) {
+  private CompletionStage<Committable> handOver(CommittableMessage<byte[], byte[]> message) {
     var record = message.record();
+    inFlight.increment();
     CompletionStage<?> done =
         switch (EventRecord.of(record, settings.requireJson())) {
           case EventRecord.ToUser toUser -> push(record, toUser.event());
@@ -101,10 +119,12 @@ public final class EventConsumer {
           case EventRecord.Undeliverable undeliverable ->
               deadLetter(record, undeliverable.reason());
         };
-    return done.thenApply(handedOver -> message.committableOffset());
+    return done.whenComplete((handedOver, failure) -> inFlight.decrement())
+        .thenApply(handedOver -> message.committableOffset());
   }
 
   private CompletionStage<Done> push(ConsumerRecord<byte[], byte[]> record, PushEvent event) {
+    events.increment();
     String client = event.excludedClient();
     long excluded = client == null ? 0 : ConnectionId.fromText(client);
     return sharding
@@ -118,6 +138,7 @@ public final class EventConsumer {
   private CompletionStage<Void> deadLetter(ConsumerRecord<byte[], byte[]> record, String reason) {
     String source = "%s-%d@%d".formatted(record.topic(), record.partition(), record.offset());
     log.warn("{} goes to {}: {}", source, settings.deadLetters(), reason);
+    deadLetters.increment();
     var headers = new RecordHeaders(record.headers());
     addHeader(headers, EventHeaders.DEAD_LETTER_REASON, reason);
     addHeader(headers, EventHeaders.DEAD_LETTER_SOURCE, source);

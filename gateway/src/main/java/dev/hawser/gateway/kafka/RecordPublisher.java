@@ -48,6 +48,18 @@ public final class RecordPublisher implements AutoCloseable {
             new ByteArraySerializer());
   }
 
+  /**
+   * Whether a record to this topic can be taken: its partitions are known. If they are not, they
+   * are asked for, and known a little later.
+   */
+  boolean knows(String topic) {
+    try {
+      return !producer.partitionsFor(topic).isEmpty();
+    } catch (KafkaException notYet) {
+      return false;
+    }
+  }
+
   /** Completes once the broker has acknowledged the record. */
   public CompletionStage<Void> send(ProducerRecord<byte[], byte[]> record) {
     var acknowledged = new CompletableFuture<Void>();

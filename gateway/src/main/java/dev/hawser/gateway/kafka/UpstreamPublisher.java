@@ -7,6 +7,7 @@ import dev.hawser.gateway.connection.Upstream;
 import dev.hawser.protocol.event.EventHeaders;
 import java.util.UUID;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.atomic.LongAdder;
 import org.apache.kafka.clients.producer.ProducerRecord;
 
 /**
@@ -17,11 +18,29 @@ public final class UpstreamPublisher implements Upstream {
   private final RecordPublisher publisher;
   private final String topic;
   private final String serverVersion;
+  private final LongAdder inFlight = new LongAdder();
+  private final LongAdder acknowledged = new LongAdder();
+  private final LongAdder failed = new LongAdder();
 
   public UpstreamPublisher(RecordPublisher publisher, KafkaSettings settings, String version) {
     this.publisher = publisher;
     this.topic = settings.upstream();
     this.serverVersion = version;
+  }
+
+  /** Messages that the broker has not yet acknowledged. */
+  public long inFlight() {
+    return inFlight.sum();
+  }
+
+  /** Messages that the broker has acknowledged since the start. */
+  public long acknowledged() {
+    return acknowledged.sum();
+  }
+
+  /** Messages that were given up since the start; their clients were told. */
+  public long failed() {
+    return failed.sum();
   }
 
   @Override
@@ -36,6 +55,13 @@ public final class UpstreamPublisher implements Upstream {
     addHeader(headers, EventHeaders.CLIENT_VERSION, message.clientVersion());
     addHeader(headers, EventHeaders.SERVER_VERSION, serverVersion);
     addHeader(headers, EventHeaders.PUSH_CLIENT_ID, message.clientId());
-    return publisher.send(record);
+    inFlight.increment();
+    return publisher
+        .send(record)
+        .whenComplete(
+            (sent, failure) -> {
+              inFlight.decrement();
+              (failure == null ? acknowledged : failed).increment();
+            });
   }
 }

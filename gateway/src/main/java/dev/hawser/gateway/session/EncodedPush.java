@@ -25,8 +25,18 @@ public final class EncodedPush {
    */
   public byte[] in(Codec codec) {
     return switch (codec) {
-      case JsonCodec text -> json == null ? json = text.encode(push) : json;
-      case ProtobufCodec binary -> protobuf == null ? protobuf = binary.encode(push) : protobuf;
+      case JsonCodec text -> {
+        if (json == null) {
+          json = text.encode(push);
+        }
+        yield json;
+      }
+      case ProtobufCodec binary -> {
+        if (protobuf == null) {
+          protobuf = binary.encode(push);
+        }
+        yield protobuf;
+      }
     };
   }
 }

@@ -11,10 +11,9 @@ import java.util.Map;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
-import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
+import org.apache.pekko.actor.typed.javadsl.AbstractMatchingBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
-import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.apache.pekko.cluster.sharding.typed.javadsl.ClusterSharding;
 import org.apache.pekko.cluster.sharding.typed.javadsl.Entity;
 import org.apache.pekko.cluster.sharding.typed.javadsl.EntityTypeKey;
@@ -24,7 +23,7 @@ import org.apache.pekko.cluster.sharding.typed.javadsl.EntityTypeKey;
  * id: it lives while the user has connections and a little longer. A rebalance or a crash loses
  * which connections it had.
  */
-public final class Session extends AbstractBehavior<Session.Command> {
+public final class Session extends AbstractMatchingBehavior<Session.Command> {
 
   /** What a session takes. */
   public sealed interface Command {}
@@ -109,11 +108,7 @@ public final class Session extends AbstractBehavior<Session.Command> {
   }
 
   @Override
-  public Receive<Command> createReceive() {
-    return newReceiveBuilder().onMessage(Command.class, this::onCommand).build();
-  }
-
-  private Behavior<Command> onCommand(Command command) {
+  public Behavior<Command> onMessage(Command command) {
     return switch (command) {
       case Attach attach -> onAttach(attach);
       case Detach detach -> onDetach(detach);
@@ -129,7 +124,7 @@ public final class Session extends AbstractBehavior<Session.Command> {
     if (excess != null) {
       excess.outbox().disconnect(DisconnectCode.CONNECTION_LIMIT);
     }
-    if (excess != connection) {
+    if (excess == null || excess.id() != connection.id()) {
       getContext().cancelReceiveTimeout();
       attach.outbox().attached();
     }

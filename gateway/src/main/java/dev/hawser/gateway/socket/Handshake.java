@@ -8,9 +8,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.hawser.gateway.connection.ConnectionLoop;
 import dev.hawser.gateway.connection.ConnectionServices;
-import dev.hawser.protocol.client.Codec;
-import dev.hawser.protocol.client.JsonCodec;
-import dev.hawser.protocol.client.ProtobufCodec;
+import dev.hawser.gateway.connection.Subprotocol;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
@@ -36,16 +34,13 @@ import java.util.List;
  */
 final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
 
-  private static final String SUBPROTOCOLS =
-      ProtobufCodec.INSTANCE.subprotocol() + "," + JsonCodec.INSTANCE.subprotocol();
+  private static final String SUBPROTOCOLS = String.join(",", Subprotocol.SUPPORTED);
   private static final String NETTY_FRAME_ENCODER = "wsencoder";
 
-  private final WebSocketSettings settings;
   private final ConnectionServices services;
   private final ConnectionLoop loop;
 
-  Handshake(WebSocketSettings settings, ConnectionServices services, ConnectionLoop loop) {
-    this.settings = settings;
+  Handshake(ConnectionServices services, ConnectionLoop loop) {
     this.services = services;
     this.loop = loop;
   }
@@ -56,16 +51,17 @@ final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
     var headers = request.headers();
     if (!request.decoderResult().isSuccess()) {
       refuse(context, BAD_REQUEST, "malformed HTTP request");
-    } else if (!uri.path().equals(settings.path())) {
-      refuse(context, NOT_FOUND, "nothing here; WebSockets are at " + settings.path());
+    } else if (!uri.path().equals(services.settings().path())) {
+      refuse(context, NOT_FOUND, "nothing here; WebSockets are at " + services.settings().path());
     } else if (!request.method().equals(HttpMethod.GET)) {
       refuse(context, METHOD_NOT_ALLOWED, "expected GET with a WebSocket upgrade");
     } else if (!headers.containsValue(HttpHeaderNames.UPGRADE, HttpHeaderValues.WEBSOCKET, true)) {
       refuse(context, BAD_REQUEST, "expected the header Upgrade: websocket");
-    } else if (!settings
+    } else if (!services
+        .settings()
         .allowedOrigins()
         .allow(headers.get(HttpHeaderNames.ORIGIN), headers.get(HttpHeaderNames.HOST))) {
-      refuse(context, FORBIDDEN, "this Origin is not in hawser.websocket.allowed-origins");
+      refuse(context, FORBIDDEN, "this Origin is not in hawser.connection.allowed-origins");
     } else {
       upgrade(context, request, uri);
     }
@@ -90,7 +86,7 @@ final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
     }
     ChannelPipeline pipeline = context.pipeline();
     try {
-      handshaker.handshake(context.channel(), request);
+      var unused = handshaker.handshake(context.channel(), request);
     } catch (RuntimeException malformed) {
       refuse(context, BAD_REQUEST, "malformed WebSocket handshake");
       return;
@@ -98,18 +94,13 @@ final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
     pipeline.remove(NETTY_FRAME_ENCODER);
     pipeline.addLast(new WebSocketFrameAggregator(maxFrame));
     pipeline.addLast(
-        new WebSocketConnection(services, loop, codec(handshaker.selectedSubprotocol(), uri)));
+        new WebSocketConnection(
+            services,
+            loop,
+            Subprotocol.codec(
+                handshaker.selectedSubprotocol(),
+                name -> uri.parameters().getOrDefault(name, List.of()))));
     pipeline.remove(this);
-  }
-
-  private static Codec codec(
-      @org.jspecify.annotations.Nullable String subprotocol, QueryStringDecoder uri) {
-    boolean protobuf =
-        subprotocol == null
-            ? uri.parameters().getOrDefault("cf_protocol", List.of()).contains("protobuf")
-                || uri.parameters().getOrDefault("format", List.of()).contains("protobuf")
-            : subprotocol.equals(ProtobufCodec.INSTANCE.subprotocol());
-    return protobuf ? ProtobufCodec.INSTANCE : JsonCodec.INSTANCE;
   }
 
   private static void refuse(
@@ -128,6 +119,6 @@ final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
   @Override
   public void exceptionCaught(ChannelHandlerContext context, Throwable failure) {
     // Peer reset, TLS spoken to a plain port and the like, before there is a client to tell.
-    context.close();
+    var unused = context.close();
   }
 }

@@ -165,7 +165,7 @@ final class WebSocketConnection extends SimpleChannelInboundHandler<WebSocketFra
       frame.writeByte(127).writeLong(body.length);
     }
     frame.writeBytes(body);
-    open.write(frame, open.voidPromise());
+    var unused = open.write(frame, open.voidPromise());
     // Flushed behind the tasks that wait already: several frames then leave in one system call.
     if (!flushScheduled) {
       flushScheduled = true;
@@ -188,7 +188,7 @@ final class WebSocketConnection extends SimpleChannelInboundHandler<WebSocketFra
 
   private void closeChannel() {
     if (context != null) {
-      context.close();
+      var unused = context.close();
     }
   }
 }

@@ -22,6 +22,7 @@ import io.netty.handler.codec.http.HttpServerCodec;
 import io.netty.util.NettyRuntime;
 import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.SingleThreadEventExecutor;
 import java.net.InetSocketAddress;
 import java.util.IdentityHashMap;
 import java.util.Map;
@@ -80,7 +81,7 @@ public final class WebSocketServer {
                         .pipeline()
                         .addLast(new HttpServerCodec())
                         .addLast(new HttpObjectAggregator(MAX_HANDSHAKE_BYTES))
-                        .addLast(new Handshake(settings, services, loop));
+                        .addLast(new Handshake(services, loop));
                   }
                 });
     var bound = new CompletableFuture<WebSocketServer>();
@@ -104,6 +105,15 @@ public final class WebSocketServer {
     this.group = group;
     this.loops = loops;
     this.listener = listener;
+  }
+
+  /** Tasks that wait for their turn on the event loops; a measure of how busy the edge is. */
+  public int pendingTasks() {
+    int tasks = 0;
+    for (EventExecutor loop : loops.keySet()) {
+      tasks += ((SingleThreadEventExecutor) loop).pendingTasks();
+    }
+    return tasks;
   }
 
   /** The port it listens on. */

@@ -1,0 +1,278 @@
+package dev.hawser.gateway;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import dev.hawser.gateway.connection.Authenticator;
+import dev.hawser.gateway.connection.ConnectionId;
+import dev.hawser.gateway.connection.ConnectionListener;
+import dev.hawser.gateway.connection.ConnectionServices;
+import dev.hawser.gateway.http.HttpServer;
+import dev.hawser.gateway.kafka.EventConsumer;
+import dev.hawser.gateway.kafka.KafkaHealth;
+import dev.hawser.gateway.kafka.RecordPublisher;
+import dev.hawser.gateway.kafka.UpstreamPublisher;
+import dev.hawser.gateway.metrics.GatewayMetrics;
+import dev.hawser.gateway.session.Session;
+import dev.hawser.gateway.socket.WebSocketServer;
+import dev.hawser.presence.PresenceRecorder;
+import dev.hawser.presence.PresenceService;
+import dev.hawser.protocol.client.DisconnectCode;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.function.Supplier;
+import org.apache.pekko.Done;
+import org.apache.pekko.actor.BootstrapSetup;
+import org.apache.pekko.actor.CoordinatedShutdown;
+import org.apache.pekko.actor.setup.ActorSystemSetup;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.cluster.sharding.typed.javadsl.ClusterSharding;
+import org.apache.pekko.cluster.typed.Cluster;
+import org.apache.pekko.cluster.typed.Join;
+import org.apache.pekko.management.cluster.bootstrap.ClusterBootstrap;
+import org.apache.pekko.management.javadsl.PekkoManagement;
+import org.apache.pekko.management.javadsl.ReadinessCheckSetup;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A running node. It starts in the background: the cluster first, then presence, which leases the
+ * node's number from PostgreSQL, then the doors. It stops the other way round, so that clients are
+ * told before what serves them is gone.
+ */
+public final class Gateway {
+
+  private static final Logger log = LoggerFactory.getLogger(Gateway.class);
+  private static final Duration READY_POLL = Duration.ofMillis(50);
+
+  private final ActorSystem<Void> system;
+  private final GatewaySettings settings;
+  private final CoordinatedShutdown shutdown;
+  private final GatewayMetrics metrics;
+  private final PresenceService presence;
+  private final KafkaHealth kafka;
+  private final CompletableFuture<Done> ready = new CompletableFuture<>();
+  private volatile boolean serving;
+
+  /**
+   * Starts a node with these settings over the defaults of reference.conf, and returns at once.
+   *
+   * @throws IllegalArgumentException if a setting is wrong
+   * @throws com.typesafe.config.ConfigException if a setting is missing or of the wrong type
+   */
+  public static Gateway start(Config application) {
+    Config config =
+        ConfigFactory.defaultOverrides()
+            .withFallback(application)
+            .withFallback(ConfigFactory.parseResources(Gateway.class, "/hawser-pekko.conf"))
+            .withFallback(ConfigFactory.defaultReferenceUnresolved())
+            .resolve();
+    return new Gateway(config, GatewaySettings.from(config.getConfig("hawser")));
+  }
+
+  private Gateway(Config config, GatewaySettings settings) {
+    this.settings = settings;
+    var authenticator = new Authenticator(settings.authenticator());
+    this.system =
+        ActorSystem.create(
+            Behaviors.empty(),
+            "hawser",
+            ActorSystemSetup.create(
+                BootstrapSetup.create(config),
+                ReadinessCheckSetup.create(created -> List.of(this::checkReady))));
+    this.shutdown = CoordinatedShutdown.get(system);
+    this.metrics = GatewayMetrics.get(system);
+    var unused = PekkoManagement.get(system).start();
+    switch (settings.formation()) {
+      case ALONE -> {
+        var cluster = Cluster.get(system);
+        cluster.manager().tell(Join.create(cluster.selfMember().address()));
+      }
+      case BOOTSTRAP -> ClusterBootstrap.get(system).start();
+    }
+    this.presence = PresenceService.start(system, settings.presence(), settings.node());
+    var publisher = new RecordPublisher(settings.kafka());
+    this.kafka = new KafkaHealth(system, settings.kafka(), publisher);
+    onStop(CoordinatedShutdown.PhaseBeforeClusterShutdown(), "presence", presence::stop);
+    onStop(
+        CoordinatedShutdown.PhaseBeforeActorSystemTerminate(),
+        "kafka",
+        () ->
+            CompletableFuture.supplyAsync(
+                () -> {
+                  kafka.close();
+                  publisher.close();
+                  metrics.close();
+                  return Done.getInstance();
+                }));
+    var unusedToo =
+        clusterUp()
+            .thenCombine(presence.registered(), (up, lease) -> up)
+            .thenCompose(up -> open(authenticator, publisher))
+            .whenComplete((opened, failure) -> onOpened(failure));
+  }
+
+  /**
+   * Completes when clients are served: PostgreSQL and Kafka were reached, the sockets are bound.
+   */
+  public CompletionStage<Done> ready() {
+    return ready;
+  }
+
+  /** Tells clients to come back elsewhere, writes what is to be written, leaves the cluster. */
+  public CompletionStage<Done> stop() {
+    return shutdown.runAll(CoordinatedShutdown.unknownReason());
+  }
+
+  /** Completes when everything has ended. */
+  public CompletionStage<Done> terminated() {
+    return system.getWhenTerminated();
+  }
+
+  private CompletionStage<Done> clusterUp() {
+    var up = new CompletableFuture<Done>();
+    org.apache.pekko.cluster.Cluster.get(system)
+        .registerOnMemberUp(() -> up.complete(Done.getInstance()));
+    return up;
+  }
+
+  private CompletionStage<Done> open(Authenticator authenticator, RecordPublisher publisher) {
+    String version = version();
+    var sharding = ClusterSharding.get(system);
+    Session.init(sharding, settings.devicePolicy(), settings.sessionIdleTimeout());
+    var upstream = new UpstreamPublisher(publisher, settings.kafka(), version);
+    var services =
+        new ConnectionServices(
+            settings.connection(),
+            authenticator,
+            new ConnectionId(() -> presence.lease().number(), Clock.systemUTC()),
+            (user, command) -> sharding.entityRefFor(Session.KEY, user).tell(command),
+            upstream,
+            new Listeners(presence.recorder(), metrics),
+            version);
+    return WebSocketServer.bind(settings.webSocket(), services)
+        .thenCompose(
+            webSockets -> {
+              onStop(CoordinatedShutdown.PhaseServiceUnbind(), "websockets", webSockets::stop);
+              metrics.gauge(
+                  "hawser.event.loop.pending.tasks",
+                  "Tasks waiting on the WebSocket event loops",
+                  webSockets::pendingTasks);
+              return HttpServer.bind(system, settings.http(), services, presence.routes());
+            })
+        .thenApply(
+            http -> {
+              onStop(CoordinatedShutdown.PhaseServiceUnbind(), "http", http::stop);
+              var consumer = new EventConsumer(system, settings.kafka(), publisher);
+              onStop(CoordinatedShutdown.PhaseServiceRequestsDone(), "events", consumer::stop);
+              measure(upstream, consumer);
+              return Done.getInstance();
+            });
+  }
+
+  private void measure(UpstreamPublisher upstream, EventConsumer consumer) {
+    String messages = "Messages of clients, by what became of them";
+    metrics.counter("hawser.upstream", messages, upstream::acknowledged, "result", "acknowledged");
+    metrics.counter("hawser.upstream", messages, upstream::failed, "result", "failed");
+    metrics.gauge(
+        "hawser.upstream.in.flight",
+        "Messages of clients that Kafka has not acknowledged",
+        upstream::inFlight);
+    String records = "Records read from the events topic, by where they went";
+    metrics.counter("hawser.events", records, consumer::events, "to", "user");
+    metrics.counter("hawser.events", records, consumer::deadLetters, "to", "dead-letters");
+    metrics.gauge(
+        "hawser.events.in.flight",
+        "Records that their session has not acknowledged",
+        consumer::inFlight);
+    metrics.gauge(
+        "hawser.presence.lag.seconds",
+        "Age of the oldest change that is not in PostgreSQL",
+        () -> presence.lag().toMillis() / 1_000.0);
+  }
+
+  private void onOpened(@Nullable Throwable failure) {
+    if (failure == null) {
+      serving = true;
+      completeWhenReady();
+    } else {
+      Throwable cause = failure.getCause() == null ? failure : failure.getCause();
+      log.error("the node cannot start: {}", cause.getMessage());
+      ready.completeExceptionally(cause);
+      var unused = stop();
+    }
+  }
+
+  private void completeWhenReady() {
+    if (problems().isEmpty()) {
+      ready.complete(Done.getInstance());
+    } else {
+      var unused =
+          system
+              .scheduler()
+              .scheduleOnce(READY_POLL, this::completeWhenReady, system.executionContext());
+    }
+  }
+
+  private List<String> problems() {
+    var problems = new ArrayList<String>();
+    if (!serving) {
+      problems.add("sockets are not bound");
+    }
+    if (!presence.reachable()) {
+      problems.add("PostgreSQL is not reachable");
+    }
+    if (!kafka.reachable()) {
+      problems.add("Kafka is not reachable");
+    }
+    return problems;
+  }
+
+  private CompletionStage<Boolean> checkReady() {
+    List<String> problems = problems();
+    return problems.isEmpty()
+        ? CompletableFuture.completedFuture(true)
+        : CompletableFuture.failedFuture(new IllegalStateException(String.join(", ", problems)));
+  }
+
+  private void onStop(String phase, String name, Supplier<? extends CompletionStage<?>> stop) {
+    shutdown.addTask(phase, name, () -> stop.get().thenApply(stopped -> Done.getInstance()));
+  }
+
+  private static String version() {
+    String version = Gateway.class.getPackage().getImplementationVersion();
+    return version == null ? "development" : version;
+  }
+
+  /** Presence and metrics, told in one call. */
+  private record Listeners(PresenceRecorder presence, GatewayMetrics metrics)
+      implements ConnectionListener {
+
+    @Override
+    public void connected(String user) {
+      presence.connected(user);
+      metrics.connected(user);
+    }
+
+    @Override
+    public void disconnected(String user) {
+      presence.disconnected(user);
+      metrics.disconnected(user);
+    }
+
+    @Override
+    public void closed(DisconnectCode code) {
+      metrics.closed(code);
+    }
+
+    @Override
+    public void pushed() {
+      metrics.pushed();
+    }
+  }
+}

@@ -1,0 +1,96 @@
+package dev.hawser.gateway;
+
+import com.typesafe.config.Config;
+import dev.hawser.gateway.connection.AuthenticatorSettings;
+import dev.hawser.gateway.connection.ConnectionSettings;
+import dev.hawser.gateway.http.HttpSettings;
+import dev.hawser.gateway.kafka.KafkaSettings;
+import dev.hawser.gateway.session.DevicePolicy;
+import dev.hawser.gateway.socket.WebSocketSettings;
+import dev.hawser.presence.PresenceSettings;
+import java.time.Duration;
+
+/**
+ * All of the block {@code hawser}; reference.conf tells what each key means.
+ *
+ * @param node how other nodes, and the presence tables, know this node: {@code host:port}
+ * @param formation how the node finds its cluster
+ */
+record GatewaySettings(
+    String node,
+    Formation formation,
+    ConnectionSettings connection,
+    WebSocketSettings webSocket,
+    HttpSettings http,
+    AuthenticatorSettings authenticator,
+    DevicePolicy devicePolicy,
+    Duration sessionIdleTimeout,
+    KafkaSettings kafka,
+    PresenceSettings presence) {
+
+  /** What {@code hawser dev} signs tokens with; everybody can read it here. */
+  private static final String DEVELOPMENT_SECRET = "hawser-dev-secret-never-in-production";
+
+  private static final String DEVELOPMENT_API_KEY = "dev";
+
+  /** How a node finds its cluster. */
+  enum Formation {
+    /** It is the cluster. */
+    ALONE,
+    /** By Pekko Management's cluster bootstrap. */
+    BOOTSTRAP
+  }
+
+  /**
+   * Reads and checks the block {@code hawser}.
+   *
+   * @throws IllegalArgumentException naming the key, its value and what was expected
+   */
+  static GatewaySettings from(Config config) {
+    var settings =
+        new GatewaySettings(
+            config.getString("cluster.host") + ":" + config.getInt("cluster.port"),
+            formation(config.getString("cluster.formation")),
+            ConnectionSettings.from(config.getConfig("connection")),
+            WebSocketSettings.from(config.getConfig("websocket")),
+            HttpSettings.from(config.getConfig("http")),
+            AuthenticatorSettings.from(config.getConfig("auth")),
+            DevicePolicy.from(config.getConfig("session")),
+            config.getDuration("session.idle-timeout"),
+            KafkaSettings.from(config.getConfig("kafka")),
+            PresenceSettings.from(config.getConfig("presence")));
+    String environment = config.getString("environment");
+    switch (environment) {
+      case "development" -> {}
+      case "production" -> settings.requireNothingOfDevelopment();
+      default ->
+          throw new IllegalArgumentException(
+              "hawser.environment is %s, expected production or development"
+                  .formatted(environment));
+    }
+    return settings;
+  }
+
+  private void requireNothingOfDevelopment() {
+    if (authenticator.hmacSecret().equals(DEVELOPMENT_SECRET)) {
+      throw new IllegalArgumentException(
+          "hawser.auth.hmac-secret is the one of hawser dev, expected a secret of your own"
+              + " (or hawser.environment = development)");
+    }
+    if (presence.apiKeys().contains(DEVELOPMENT_API_KEY)) {
+      throw new IllegalArgumentException(
+          "hawser.presence.api-keys has the key \"dev\", expected keys nobody can guess"
+              + " (or hawser.environment = development)");
+    }
+  }
+
+  private static Formation formation(String name) {
+    return switch (name) {
+      case "alone" -> Formation.ALONE;
+      case "bootstrap" -> Formation.BOOTSTRAP;
+      default ->
+          throw new IllegalArgumentException(
+              "hawser.cluster.formation is %s, expected alone or bootstrap".formatted(name));
+    };
+  }
+}

@@ -1,0 +1,110 @@
+package dev.hawser.gateway.kafka;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AdminClientConfig;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Whether Kafka can be reached and has the topics the node needs; asked over and over, logged when
+ * it changes. The clients of Kafka retry by themselves but say little about why.
+ */
+public final class KafkaHealth implements AutoCloseable {
+
+  private static final Logger log = LoggerFactory.getLogger(KafkaHealth.class);
+  private static final Duration RETRY = Duration.ofMillis(500);
+  private static final Duration RECHECK = Duration.ofSeconds(5);
+  private static final Duration TIMEOUT = Duration.ofSeconds(4);
+
+  private final ActorSystem<?> system;
+  private final KafkaSettings settings;
+  private final RecordPublisher publisher;
+  private final List<String> topics;
+  private final Admin admin;
+  private volatile boolean reachable;
+  private volatile boolean closed;
+  private String lastProblem = "";
+
+  /** Starts to ask, and goes on until closed. */
+  public KafkaHealth(ActorSystem<?> system, KafkaSettings settings, RecordPublisher publisher) {
+    this.system = system;
+    this.settings = settings;
+    this.publisher = publisher;
+    this.topics = List.of(settings.events(), settings.upstream(), settings.deadLetters());
+    int timeout = Math.toIntExact(TIMEOUT.toMillis());
+    this.admin =
+        Admin.create(
+            Map.of(
+                AdminClientConfig.BOOTSTRAP_SERVERS_CONFIG,
+                settings.bootstrapServers(),
+                AdminClientConfig.REQUEST_TIMEOUT_MS_CONFIG,
+                timeout,
+                AdminClientConfig.DEFAULT_API_TIMEOUT_MS_CONFIG,
+                timeout));
+    ask();
+  }
+
+  /** Whether it answered the last time it was asked, and events and messages can flow. */
+  public boolean reachable() {
+    return reachable;
+  }
+
+  private void ask() {
+    var unused =
+        admin
+            .describeTopics(topics)
+            .allTopicNames()
+            .toCompletionStage()
+            .whenComplete((described, failure) -> answered(failure));
+  }
+
+  private void answered(@Nullable Throwable failure) {
+    if (closed) {
+      return;
+    }
+    if (failure != null) {
+      report(problem(failure));
+    } else if (topics.stream().allMatch(publisher::knows)) {
+      report("");
+    }
+    var unused =
+        system
+            .scheduler()
+            .scheduleOnce(reachable ? RECHECK : RETRY, this::ask, system.executionContext());
+  }
+
+  /**
+   * Takes note of the answer.
+   *
+   * @param problem empty if there is none
+   */
+  private void report(String problem) {
+    boolean wasReachable = reachable;
+    reachable = problem.isEmpty();
+    if (reachable && !wasReachable) {
+      log.info("Kafka at {} is reachable", settings.bootstrapServers());
+    } else if (!reachable && !problem.equals(lastProblem)) {
+      log.warn("Kafka at {}: {}; trying again", settings.bootstrapServers(), problem);
+    }
+    lastProblem = problem;
+  }
+
+  private String problem(Throwable failure) {
+    Throwable cause = failure.getCause() == null ? failure : failure.getCause();
+    return cause instanceof UnknownTopicOrPartitionException
+        ? "not all topics are there, expected " + String.join(", ", topics)
+        : "no answer (" + cause.getMessage() + ")";
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+    admin.close(Duration.ZERO);
+  }
+}
