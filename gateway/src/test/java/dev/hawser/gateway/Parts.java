@@ -1,0 +1,105 @@
+package dev.hawser.gateway;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import dev.hawser.deploy.embedded.EmbeddedKafka;
+import dev.hawser.deploy.embedded.EmbeddedPostgreSql;
+import dev.hawser.protocol.event.EventHeaders;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+
+/** Real PostgreSQL and Kafka, with the topics that a node needs. */
+final class Parts implements AutoCloseable {
+
+  static final String DATABASE = "hawser";
+  private static final int PARTITIONS = 4;
+
+  final EmbeddedPostgreSql postgreSql;
+  final EmbeddedKafka kafka;
+
+  static Parts start() {
+    var starting = CompletableFuture.supplyAsync(EmbeddedKafka::start);
+    var postgreSql = EmbeddedPostgreSql.start();
+    postgreSql.createDatabase(DATABASE);
+    var kafka = starting.join();
+    kafka.createTopics(
+        Map.of("hawser.events", PARTITIONS, "hawser.upstream", 1, "hawser.events.dlq", 1));
+    return new Parts(postgreSql, kafka);
+  }
+
+  private Parts(EmbeddedPostgreSql postgreSql, EmbeddedKafka kafka) {
+    this.postgreSql = postgreSql;
+    this.kafka = kafka;
+  }
+
+  /** A producer for events; close it. */
+  KafkaProducer<byte[], byte[]> producer() {
+    return new KafkaProducer<>(
+        Map.of("bootstrap.servers", kafka.bootstrapServers(), "linger.ms", 5),
+        new ByteArraySerializer(),
+        new ByteArraySerializer());
+  }
+
+  /** An event as a business service writes it. */
+  static ProducerRecord<byte[], byte[]> event(String user, String payload) {
+    var event =
+        new ProducerRecord<>("hawser.events", user.getBytes(UTF_8), payload.getBytes(UTF_8));
+    event.headers().add(EventHeaders.USER, user.getBytes(UTF_8));
+    return event;
+  }
+
+  /** Writes one event and waits for the broker. */
+  void push(String user, String payload) throws Exception {
+    push(event(user, payload));
+  }
+
+  void push(ProducerRecord<byte[], byte[]> record) throws Exception {
+    try (var producer = producer()) {
+      producer.send(record).get();
+    }
+  }
+
+  /** Waits for {@code count} records of a topic with one partition, from its beginning. */
+  List<ConsumerRecord<byte[], byte[]>> records(String topic, int count) {
+    var records = new java.util.ArrayList<ConsumerRecord<byte[], byte[]>>();
+    var partition = new TopicPartition(topic, 0);
+    long deadline = System.nanoTime() + Duration.ofSeconds(20).toNanos();
+    try (var consumer =
+        new KafkaConsumer<>(
+            Map.<String, Object>of("bootstrap.servers", kafka.bootstrapServers()),
+            new ByteArrayDeserializer(),
+            new ByteArrayDeserializer())) {
+      consumer.assign(List.of(partition));
+      consumer.seekToBeginning(List.of(partition));
+      while (records.size() < count && System.nanoTime() < deadline) {
+        consumer.poll(Duration.ofMillis(200)).forEach(records::add);
+      }
+    }
+    return records;
+  }
+
+  /** All headers of a record as text. */
+  static Map<String, String> headers(ConsumerRecord<byte[], byte[]> record) {
+    var headers = new HashMap<String, String>();
+    record
+        .headers()
+        .forEach(header -> headers.put(header.key(), new String(header.value(), UTF_8)));
+    return headers;
+  }
+
+  @Override
+  public void close() {
+    kafka.close();
+    postgreSql.close();
+  }
+}

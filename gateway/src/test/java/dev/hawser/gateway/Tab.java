@@ -1,0 +1,65 @@
+package dev.hawser.gateway;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import io.github.centrifugal.centrifuge.Client;
+import io.github.centrifugal.centrifuge.ConnectedEvent;
+import io.github.centrifugal.centrifuge.DisconnectedEvent;
+import io.github.centrifugal.centrifuge.EventListener;
+import io.github.centrifugal.centrifuge.Options;
+import io.github.centrifugal.centrifuge.ServerPublicationEvent;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
+
+/** One tab of a user: the stock Java SDK (Protobuf), and what it got. */
+final class Tab extends EventListener implements AutoCloseable {
+
+  final Client client;
+  final List<String> received = new CopyOnWriteArrayList<>();
+  final CompletableFuture<String> connected = new CompletableFuture<>();
+  final CompletableFuture<Integer> disconnected = new CompletableFuture<>();
+
+  static Tab open(String url, String token) {
+    var options = new Options();
+    options.setToken(token);
+    return new Tab(url, options);
+  }
+
+  private Tab(String url, Options options) {
+    client = new Client(url, options, this);
+    client.connect();
+  }
+
+  /** Waits for the connect reply. */
+  Tab awaitConnected() throws Exception {
+    connected.get(20, TimeUnit.SECONDS);
+    return this;
+  }
+
+  @Override
+  public void onConnected(Client from, ConnectedEvent event) {
+    connected.complete(event.getClient());
+  }
+
+  @Override
+  public void onDisconnected(Client from, DisconnectedEvent event) {
+    disconnected.complete(event.getCode());
+  }
+
+  @Override
+  public void onPublication(Client from, ServerPublicationEvent event) {
+    received.add(new String(event.getData(), UTF_8));
+  }
+
+  @Override
+  public void close() {
+    client.disconnect();
+    try {
+      client.close(5_000);
+    } catch (InterruptedException interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}
