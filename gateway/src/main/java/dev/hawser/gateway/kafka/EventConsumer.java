@@ -64,7 +64,9 @@ public final class EventConsumer {
         ConsumerSettings.create(system, new ByteArrayDeserializer(), new ByteArrayDeserializer())
             .withBootstrapServers(settings.bootstrapServers())
             .withGroupId(settings.consumerGroup())
-            .withProperty(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
+            .withProperty(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest")
+            // Draining knows when it is done; this would be waited out on top.
+            .withStopTimeout(Duration.ZERO);
     var committer = CommitterSettings.create(system);
     var backoff = RestartSettings.create(Duration.ofMillis(500), Duration.ofSeconds(10), 0.2);
     this.ended =

@@ -1,0 +1,153 @@
+package dev.hawser.gateway;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.hawser.gateway.TestNode.Door;
+import dev.hawser.protocol.event.EventHeaders;
+import io.github.centrifugal.centrifuge.ReplyError;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/** Records nobody can deliver, restarts, and Kafka going away. */
+class KafkaTest {
+
+  private static Parts parts;
+
+  @BeforeAll
+  static void start() {
+    parts = Parts.start();
+  }
+
+  @AfterAll
+  static void stop() {
+    parts.close();
+  }
+
+  @Test
+  void whatCannotBeDeliveredIsSetAsideWithTheReasonAndTheRestGoesOn() throws Exception {
+    try (TestNode node = TestNode.ready(parts);
+        Tab tab = Tab.open(node.url(Door.NETTY), TestNode.token("careful"))) {
+      tab.awaitConnected();
+      byte[] key = "careful".getBytes(UTF_8);
+      parts.push(
+          new ProducerRecord<>("hawser.events", key, "{\"for\":\"nobody\"}".getBytes(UTF_8)));
+      parts.push("careful", "not JSON at all");
+      var notText = Parts.event("careful", "{}");
+      notText.headers().remove(EventHeaders.USER).add(EventHeaders.USER, new byte[] {(byte) 0xFF});
+      parts.push(notText);
+      parts.push(new ProducerRecord<>("hawser.events", key, null));
+      parts.push("careful", "\"still here\"");
+
+      await().until(() -> !tab.received.isEmpty());
+      assertThat(tab.received).containsExactly("\"still here\"");
+      assertThat(parts.records("hawser.events.dlq", 4))
+          .hasSize(4)
+          .allSatisfy(
+              record -> {
+                assertThat(record.key()).isEqualTo(key);
+                assertThat(Parts.headers(record))
+                    .extractingByKey(EventHeaders.DEAD_LETTER_SOURCE)
+                    .asString()
+                    .startsWith("hawser.events-");
+              })
+          .extracting(record -> Parts.headers(record).get(EventHeaders.DEAD_LETTER_REASON))
+          .containsExactly(
+              "no target, expected header X-Uid",
+              "the value is not JSON, and hawser.kafka.require-json is on",
+              "a header is not UTF-8",
+              "no target, expected header X-Uid");
+    }
+  }
+
+  @Test
+  void aNodeThatStartsAgainGoesOnWhereTheLastOneStopped() throws Exception {
+    try (TestNode node = TestNode.ready(parts);
+        Tab tab = Tab.open(node.url(Door.NETTY), TestNode.token("returning"))) {
+      tab.awaitConnected();
+      parts.push("returning", "\"first\"");
+      await().until(() -> tab.received.contains("\"first\""));
+    }
+    try (TestNode node = TestNode.ready(parts);
+        Tab tab = Tab.open(node.url(Door.NETTY), TestNode.token("returning"))) {
+      tab.awaitConnected();
+      parts.push("returning", "\"second\"");
+      await().until(() -> !tab.received.isEmpty());
+      assertThat(tab.received).containsExactly("\"second\"");
+    }
+  }
+
+  @Test
+  void whileKafkaIsAwayClientsStayAndAreToldToTryAgain() throws Exception {
+    try (TestNode node = TestNode.ready(parts, "hawser.kafka.send-timeout = 1s");
+        Tab tab = Tab.open(node.url(Door.NETTY), TestNode.token("patient"))) {
+      tab.awaitConnected();
+      parts.kafka.stop();
+      try {
+        var answer = new CompletableFuture<ReplyError>();
+        publish(tab, answer);
+        ReplyError error = answer.get(20, TimeUnit.SECONDS);
+        assertThat(error.getCode()).isEqualTo(100);
+        assertThat(error.isTemporary()).isTrue();
+        await()
+            .atMost(Duration.ofSeconds(20))
+            .untilAsserted(
+                () -> {
+                  var ready = node.management("/ready");
+                  assertThat(ready.statusCode()).isEqualTo(500);
+                  assertThat(ready.body()).contains("Kafka is not reachable");
+                });
+        assertThat(node.management("/alive").statusCode()).isEqualTo(200);
+      } finally {
+        parts.kafka.restart();
+      }
+      await()
+          .atMost(Duration.ofSeconds(30))
+          .until(() -> node.management("/ready").statusCode() == 200);
+      parts.push("patient", "\"back\"");
+      await().atMost(Duration.ofSeconds(30)).until(() -> tab.received.contains("\"back\""));
+      assertThat(tab.disconnected).isNotDone();
+    }
+  }
+
+  private static void publish(Tab tab, CompletableFuture<ReplyError> answer) {
+    tab.client.publish(
+        "#patient",
+        "{}".getBytes(UTF_8),
+        (failure, result) -> {
+          if (failure instanceof ReplyError error) {
+            answer.complete(error);
+          } else {
+            answer.completeExceptionally(
+                new AssertionError("expected an error reply, got " + failure));
+          }
+        });
+  }
+
+  @Test
+  void aNodeThatStartsWithoutKafkaWaitsForIt() throws Exception {
+    parts.kafka.stop();
+    try (TestNode node = TestNode.start(parts, "")) {
+      await()
+          .atMost(Duration.ofSeconds(20))
+          .ignoreExceptions()
+          .untilAsserted(
+              () ->
+                  assertThat(node.management("/ready").body()).contains("Kafka is not reachable"));
+      assertThat(node.gateway.ready().toCompletableFuture()).isNotDone();
+      parts.kafka.restart();
+      node.gateway.ready().toCompletableFuture().get(60, TimeUnit.SECONDS);
+      try (Tab tab = Tab.open(node.url(Door.NETTY), TestNode.token("early"))) {
+        tab.awaitConnected();
+        parts.push("early", "\"works\"");
+        await().atMost(Duration.ofSeconds(30)).until(() -> tab.received.contains("\"works\""));
+      }
+    }
+  }
+}

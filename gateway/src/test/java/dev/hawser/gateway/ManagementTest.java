@@ -1,0 +1,44 @@
+package dev.hawser.gateway;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.hawser.gateway.TestNode.Door;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+
+class ManagementTest {
+
+  @Test
+  void theFiguresFollowWhatClientsDo() throws Exception {
+    try (Parts parts = Parts.start();
+        TestNode node = TestNode.ready(parts)) {
+      assertThat(node.management("/ready").statusCode()).isEqualTo(200);
+      assertThat(node.management("/alive").statusCode()).isEqualTo(200);
+      try (Tab tab = Tab.open(node.url(Door.NETTY), TestNode.token("counted"))) {
+        tab.awaitConnected();
+        parts.push("counted", "1");
+        await().until(() -> tab.received.size() == 1);
+        assertThat(figure(node, "hawser_connections")).isEqualTo(1);
+        assertThat(figure(node, "hawser_connects_total")).isEqualTo(1);
+        assertThat(figure(node, "hawser_pushes_total")).isEqualTo(1);
+        assertThat(figure(node, "hawser_events_total{to=\"user\"}")).isEqualTo(1);
+        assertThat(figure(node, "hawser_presence_lag_seconds")).isGreaterThanOrEqualTo(0);
+      }
+      await().until(() -> figure(node, "hawser_connections") == 0);
+      assertThat(figure(node, "hawser_disconnects_total{code=\"3000\"}")).isEqualTo(1);
+      try (Tab tab = Tab.open(node.url(Door.NETTY), "not a token")) {
+        await().until(tab.disconnected::isDone);
+      }
+      assertThat(figure(node, "hawser_disconnects_total{code=\"3500\"}")).isEqualTo(1);
+    }
+  }
+
+  private static double figure(TestNode node, String name) throws Exception {
+    String body = node.management("/metrics").body();
+    var line =
+        Pattern.compile("^" + Pattern.quote(name) + " (.*)$", Pattern.MULTILINE).matcher(body);
+    assertThat(line.find()).as("%s in %s", name, body).isTrue();
+    return Double.parseDouble(line.group(1));
+  }
+}
