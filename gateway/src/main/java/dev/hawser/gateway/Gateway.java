@@ -16,6 +16,7 @@ import dev.hawser.gateway.session.Session;
 import dev.hawser.gateway.socket.WebSocketServer;
 import dev.hawser.presence.PresenceRecorder;
 import dev.hawser.presence.PresenceService;
+import dev.hawser.presence.http.PresenceRoutes;
 import dev.hawser.protocol.client.DisconnectCode;
 import java.time.Clock;
 import java.time.Duration;
@@ -95,7 +96,7 @@ public final class Gateway {
       }
       case BOOTSTRAP -> ClusterBootstrap.get(system).start();
     }
-    this.presence = PresenceService.start(system, settings.presence(), settings.node());
+    this.presence = PresenceService.start(settings.presence(), settings.node());
     var publisher = new RecordPublisher(settings.kafka());
     this.kafka = new KafkaHealth(system, settings.kafka(), publisher);
     onStop(CoordinatedShutdown.PhaseBeforeClusterShutdown(), "presence", presence::stop);
@@ -163,7 +164,10 @@ public final class Gateway {
                   "hawser.event.loop.pending.tasks",
                   "Tasks waiting on the WebSocket event loops",
                   webSockets::pendingTasks);
-              return HttpServer.bind(system, settings.http(), services, presence.routes());
+              var api =
+                  new PresenceRoutes(
+                      presence.database(), settings.presence().apiKeys(), Clock.systemUTC());
+              return HttpServer.bind(system, settings.http(), services, api.route());
             })
         .thenApply(
             http -> {

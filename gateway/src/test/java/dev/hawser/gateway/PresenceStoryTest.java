@@ -1,0 +1,161 @@
+package dev.hawser.gateway;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.hawser.gateway.TestNode.Door;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/** What {@code SELECT * FROM watching_times} shows while stock clients come and go. */
+class PresenceStoryTest {
+
+  private static final String SETTINGS = "hawser.presence.linger = 500ms";
+
+  private static Parts parts;
+  private TestNode node;
+
+  @BeforeAll
+  static void start() {
+    parts = Parts.start();
+  }
+
+  @AfterAll
+  static void stop() {
+    parts.close();
+  }
+
+  /** {@code user connections} of open rows, {@code user gone} of ended ones, oldest first. */
+  private static List<String> watchingTimes() throws SQLException {
+    List<String> rows = new ArrayList<>();
+    try (var connection = DriverManager.getConnection(parts.postgreSql.jdbcUrl(Parts.DATABASE));
+        var statement = connection.createStatement();
+        var result =
+            statement.executeQuery(
+                """
+                SELECT user_id || ' ' || CASE WHEN terminate_at IS NULL
+                  THEN (SELECT sum(value::int) FROM jsonb_each_text(nodes))::text
+                  ELSE 'gone' END
+                FROM watching_times ORDER BY join_at, user_id
+                """)) {
+      while (result.next()) {
+        rows.add(result.getString(1));
+      }
+    }
+    return rows;
+  }
+
+  private static void assertRows(String... expected) {
+    await()
+        .atMost(Duration.ofSeconds(20))
+        .untilAsserted(() -> assertThat(watchingTimes()).containsExactly(expected));
+  }
+
+  private Tab open(Door door, String user) throws Exception {
+    return Tab.open(node.url(door), TestNode.token(user)).awaitConnected();
+  }
+
+  @Test
+  void twoUsersWithTwoTabs() throws Exception {
+    node = TestNode.ready(parts, SETTINGS);
+    try {
+      Tab alice1 = open(Door.NETTY, "alice");
+      assertRows("alice 1");
+      Tab alice2 = open(Door.PEKKO_HTTP, "alice");
+      assertRows("alice 2");
+      Tab bob1 = open(Door.NETTY, "bob");
+      assertRows("alice 2", "bob 1");
+      assertThat(node.api("/api/presence/alice").body()).contains("\"online\":true", ":2}");
+      alice1.close();
+      assertRows("alice 1", "bob 1");
+      Tab bob2 = open(Door.NETTY, "bob");
+      assertRows("alice 1", "bob 2");
+
+      // A reload: away for less than the linger.
+      alice2.close();
+      alice2 = open(Door.NETTY, "alice");
+      Thread.sleep(1_000);
+      assertRows("alice 1", "bob 2");
+
+      alice2.close();
+      assertRows("alice gone", "bob 2");
+      assertThat(node.api("/api/presence/alice").body()).contains("\"online\":false", "lastSeen");
+      Tab alice3 = open(Door.NETTY, "alice");
+      assertRows("alice gone", "bob 2", "alice 1");
+
+      bob1.close();
+      bob2.close();
+      assertRows("alice gone", "bob gone", "alice 1");
+      assertThat(node.api("/api/online").body()).isEqualTo("{\"count\":1,\"users\":[\"alice\"]}");
+
+      // The node goes: nobody is left behind, and the SDK is told to come back.
+      node.close();
+      assertRows("alice gone", "bob gone", "alice gone");
+      assertThat(alice3.disconnected).isNotDone();
+      alice3.close();
+    } finally {
+      node.close();
+    }
+  }
+
+  @Test
+  void whilePostgreSqlIsAwayClientsStayAndPresenceCatchesUp() throws Exception {
+    node = TestNode.ready(parts, SETTINGS);
+    try (Tab stays = open(Door.NETTY, "stays")) {
+      assertThat(node.management("/ready").statusCode()).isEqualTo(200);
+      parts.postgreSql.stop();
+      try (Tab comes = open(Door.NETTY, "comes")) {
+        await()
+            .atMost(Duration.ofSeconds(20))
+            .until(() -> node.management("/ready").statusCode() == 500);
+        assertThat(node.management("/ready").body()).contains("PostgreSQL is not reachable");
+        var answer = node.api("/api/presence/stays");
+        assertThat(answer.statusCode()).isEqualTo(503);
+        assertThat(answer.headers().firstValue("Retry-After")).isPresent();
+        parts.push("stays", "\"still here\"");
+        await().until(() -> stays.received.contains("\"still here\""));
+        parts.postgreSql.restart();
+        await()
+            .atMost(Duration.ofSeconds(20))
+            .until(() -> node.api("/api/presence/comes").body().contains("\"online\":true"));
+        assertThat(comes.disconnected).isNotDone();
+      }
+      await()
+          .atMost(Duration.ofSeconds(20))
+          .until(() -> node.management("/ready").statusCode() == 200);
+      assertThat(node.api("/api/presence/stays").body()).contains("\"online\":true");
+    } finally {
+      node.close();
+    }
+  }
+
+  @Test
+  void aNodeThatStartsWithoutPostgreSqlWaitsForIt() throws Exception {
+    parts.postgreSql.stop();
+    node = TestNode.start(parts, SETTINGS);
+    try {
+      await()
+          .atMost(Duration.ofSeconds(20))
+          .ignoreExceptions()
+          .untilAsserted(
+              () ->
+                  assertThat(node.management("/ready").body())
+                      .contains("PostgreSQL is not reachable"));
+      parts.postgreSql.restart();
+      node.gateway
+          .ready()
+          .toCompletableFuture()
+          .orTimeout(60, java.util.concurrent.TimeUnit.SECONDS)
+          .join();
+      open(Door.NETTY, "early").close();
+    } finally {
+      node.close();
+    }
+  }
+}

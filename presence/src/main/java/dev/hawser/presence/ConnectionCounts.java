@@ -1,0 +1,225 @@
+package dev.hawser.presence;
+
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * How many connections each user has on this node, and which of these counts PostgreSQL does not
+ * know yet. Time is passed in, in Unix milliseconds. Not thread-safe.
+ *
+ * <p>Counts are absolute, so nothing is lost when a write fails: the user stays in line, with
+ * whatever count is right by then. While PostgreSQL is away memory is bounded by the users; a user
+ * who leaves and comes back meanwhile counts as never away.
+ */
+final class ConnectionCounts {
+
+  /**
+   * What is to be written about one user.
+   *
+   * @param connections 0: gone
+   * @param at since when the user is connected; if gone, since when that
+   */
+  record Change(String user, int connections, long at) {}
+
+  private static final class Entry {
+    int connections;
+
+    /** What PostgreSQL has, as far as it confirmed; 0 for nothing. */
+    int written;
+
+    /** A write failed, and may have happened all the same. */
+    boolean unsure;
+
+    /** First connection of this stay. */
+    long since;
+
+    /** When the last connection went, 0 while there is one. */
+    long leftAt;
+
+    /** Gone for good: the linger is over. */
+    boolean gone;
+
+    /** In line to be written since then, 0 if not in line. */
+    long dirtySince;
+  }
+
+  private record Leaver(String user, long leftAt) {}
+
+  private final long linger;
+  private final Map<String, Entry> entries = new HashMap<>();
+
+  /** In line, oldest first. */
+  private final Deque<String> dirty = new ArrayDeque<>();
+
+  /** Everybody's linger is equally long, so the first to leave is the first to be gone. */
+  private final Deque<Leaver> leavers = new ArrayDeque<>();
+
+  /** When the oldest change that is being written was made, 0 if none is. */
+  private long takenSince;
+
+  ConnectionCounts(Duration linger) {
+    this.linger = linger.toMillis();
+  }
+
+  void connected(String user, long now) {
+    Entry entry = entries.get(user);
+    if (entry == null) {
+      entry = new Entry();
+      entry.since = now;
+      entries.put(user, entry);
+    }
+    entry.connections++;
+    entry.leftAt = 0;
+    entry.gone = false;
+    line(user, entry, now);
+  }
+
+  /** A user without connections is left alone: a disconnect may come late or twice. */
+  void disconnected(String user, long now) {
+    Entry entry = entries.get(user);
+    if (entry == null || entry.connections == 0) {
+      return;
+    }
+    entry.connections--;
+    if (entry.connections == 0) {
+      entry.leftAt = now;
+      leavers.add(new Leaver(user, now));
+    }
+    line(user, entry, now);
+  }
+
+  /** Users whose linger is over are gone; with {@code everybody}, all who left are, at once. */
+  void expire(long now, boolean everybody) {
+    for (Leaver first = leavers.peek();
+        first != null && (everybody || first.leftAt() + linger <= now);
+        first = leavers.peek()) {
+      leavers.remove();
+      Entry entry = entries.get(first.user());
+      if (entry != null && entry.leftAt == first.leftAt()) {
+        entry.gone = true;
+        line(first.user(), entry, now);
+      }
+    }
+  }
+
+  /**
+   * Takes up to {@code max} users from the line. They have to come back: {@link #written} or {@link
+   * #failed}.
+   */
+  List<Change> take(int max) {
+    List<Change> changes = new ArrayList<>(Math.min(max, dirty.size()));
+    while (changes.size() < max && !dirty.isEmpty()) {
+      String user = dirty.remove();
+      Entry entry = entries.get(user);
+      if (entry != null && entry.dirtySince != 0) {
+        if (changes.isEmpty()) {
+          takenSince = entry.dirtySince;
+        }
+        entry.dirtySince = 0;
+        int desired = desired(entry);
+        if (desired != entry.written || entry.unsure) {
+          changes.add(new Change(user, desired, desired == 0 ? entry.leftAt : entry.since));
+        }
+      }
+    }
+    if (changes.isEmpty()) {
+      takenSince = 0;
+    }
+    return changes;
+  }
+
+  /** PostgreSQL has these. */
+  void written(List<Change> changes, long now) {
+    for (Change change : changes) {
+      Entry entry = entries.get(change.user());
+      if (entry == null) {
+        continue;
+      }
+      entry.written = change.connections();
+      entry.unsure = false;
+      if (entry.gone && entry.written == 0) {
+        entries.remove(change.user());
+        continue;
+      }
+      if (entry.written == 0) {
+        // Came back while the end of the stay was being written: a new stay.
+        entry.since = now;
+      }
+      line(change.user(), entry, now);
+    }
+  }
+
+  /** PostgreSQL may or may not have these; they go to the front of the line. */
+  void failed(List<Change> changes) {
+    for (Change change : changes.reversed()) {
+      Entry entry = entries.get(change.user());
+      if (entry != null) {
+        entry.unsure = true;
+        if (entry.dirtySince == 0) {
+          entry.dirtySince = takenSince;
+          dirty.addFirst(change.user());
+        }
+      }
+    }
+    takenSince = 0;
+  }
+
+  /** These can never be written: they are counted no longer. */
+  void drop(Change change) {
+    entries.remove(change.user());
+  }
+
+  /** PostgreSQL has nothing of this node any more: everything is to be written again. */
+  void forgotten(long now) {
+    takenSince = 0;
+    entries.values().removeIf(entry -> entry.gone);
+    entries.forEach(
+        (user, entry) -> {
+          entry.written = 0;
+          entry.unsure = false;
+          line(user, entry, now);
+        });
+  }
+
+  /** When the oldest change that is not written was made; 0 if all are. */
+  long oldestChange() {
+    if (takenSince != 0) {
+      return takenSince;
+    }
+    String first = dirty.peek();
+    Entry entry = first == null ? null : entries.get(first);
+    return entry == null ? 0 : entry.dirtySince;
+  }
+
+  /** Users in memory. */
+  int size() {
+    return entries.size();
+  }
+
+  /** Puts a user in line if PostgreSQL has something else. */
+  private void line(String user, Entry entry, long now) {
+    if (entry.dirtySince == 0 && (desired(entry) != entry.written || entry.unsure)) {
+      entry.dirtySince = now;
+      dirty.add(user);
+    }
+  }
+
+  /**
+   * What PostgreSQL should have. A user who lingers keeps the last count. One who came and went
+   * before anything was written is written once as here, so that there is a row to end.
+   */
+  private static int desired(Entry entry) {
+    if (entry.connections > 0) {
+      return entry.connections;
+    }
+    if (entry.gone && entry.written != 0) {
+      return 0;
+    }
+    return Math.max(1, entry.written);
+  }
+}

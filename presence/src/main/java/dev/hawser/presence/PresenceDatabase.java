@@ -1,0 +1,188 @@
+package dev.hawser.presence;
+
+import io.r2dbc.pool.ConnectionPool;
+import io.r2dbc.pool.ConnectionPoolConfiguration;
+import io.r2dbc.postgresql.PostgresqlConnectionConfiguration;
+import io.r2dbc.postgresql.PostgresqlConnectionFactory;
+import io.r2dbc.postgresql.client.SSLMode;
+import io.r2dbc.spi.Connection;
+import io.r2dbc.spi.R2dbcException;
+import io.r2dbc.spi.R2dbcNonTransientResourceException;
+import io.r2dbc.spi.R2dbcTransientException;
+import io.r2dbc.spi.Row;
+import io.r2dbc.spi.Statement;
+import java.time.Duration;
+import java.util.List;
+import java.util.function.Function;
+import org.flywaydb.core.Flyway;
+import org.flywaydb.core.api.FlywayException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+
+/**
+ * The way to PostgreSQL, and whether it can be reached: one log line when that changes, however
+ * many statements fail.
+ */
+public final class PresenceDatabase implements AutoCloseable {
+
+  private static final Logger log = LoggerFactory.getLogger(PresenceDatabase.class);
+
+  /** Whoever waits for a statement waits no longer than this. */
+  static final Duration TIMEOUT = Duration.ofSeconds(10);
+
+  private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(3);
+  private static final Duration MAX_IDLE_TIME = Duration.ofMinutes(5);
+
+  private final PresenceSettings.Database settings;
+  private final ConnectionPool pool;
+  private volatile boolean reachable;
+  private boolean failed;
+
+  PresenceDatabase(PresenceSettings.Database settings) {
+    this.settings = settings;
+    var connection =
+        PostgresqlConnectionConfiguration.builder()
+            .host(settings.host())
+            .port(settings.port())
+            .database(settings.name())
+            .username(settings.user())
+            .applicationName("hawser-presence")
+            .connectTimeout(CONNECT_TIMEOUT)
+            .statementTimeout(TIMEOUT)
+            .sslMode(settings.ssl() ? SSLMode.REQUIRE : SSLMode.DISABLE)
+            .tcpKeepAlive(true);
+    if (!settings.password().isEmpty()) {
+      connection.password(settings.password());
+    }
+    pool =
+        new ConnectionPool(
+            ConnectionPoolConfiguration.builder(new PostgresqlConnectionFactory(connection.build()))
+                .initialSize(0)
+                .maxSize(settings.maxConnections())
+                .maxAcquireTime(CONNECT_TIMEOUT)
+                .maxIdleTime(MAX_IDLE_TIME)
+                .build());
+  }
+
+  /** Whether it could be reached the last time somebody tried. */
+  public boolean reachable() {
+    return reachable;
+  }
+
+  /**
+   * Brings the tables to the newest version.
+   *
+   * @throws FlywayException if PostgreSQL is away, or the tables cannot be migrated
+   */
+  void migrate() {
+    String url =
+        "jdbc:postgresql://%s:%d/%s?connectTimeout=%d%s"
+            .formatted(
+                settings.host(),
+                settings.port(),
+                settings.name(),
+                CONNECT_TIMEOUT.toSeconds(),
+                settings.ssl() ? "&sslmode=require" : "");
+    try {
+      var unused =
+          Flyway.configure()
+              .dataSource(url, settings.user(), settings.password())
+              .locations("classpath:db/presence")
+              .table("presence_schema_history")
+              .baselineOnMigrate(true)
+              .baselineVersion("0")
+              .load()
+              .migrate();
+    } catch (FlywayException failure) {
+      observe(failure);
+      throw failure;
+    }
+  }
+
+  /**
+   * One statement in a transaction of its own.
+   *
+   * @param parameters values of {@code $1}, {@code $2}, …
+   */
+  public <T> Mono<List<T>> query(String sql, Function<Row, T> mapper, List<?> parameters) {
+    return Mono.usingWhen(
+            pool.create(),
+            connection -> execute(connection, sql, mapper, parameters),
+            Connection::close)
+        .timeout(TIMEOUT)
+        .doOnSuccess(rows -> succeeded())
+        .doOnError(this::observe);
+  }
+
+  /** Several statements in one transaction, committed if none fails. */
+  <T> Mono<T> transaction(Function<Connection, Mono<T>> work) {
+    return Mono.usingWhen(
+            pool.create(),
+            connection ->
+                Mono.usingWhen(
+                    Mono.from(connection.beginTransaction()).thenReturn(connection),
+                    work,
+                    Connection::commitTransaction,
+                    (failing, failure) -> failing.rollbackTransaction(),
+                    Connection::rollbackTransaction),
+            Connection::close)
+        .timeout(TIMEOUT)
+        .doOnSuccess(result -> succeeded())
+        .doOnError(this::observe);
+  }
+
+  static <T> Mono<List<T>> execute(
+      Connection connection, String sql, Function<Row, T> mapper, List<?> parameters) {
+    Statement statement = connection.createStatement(sql);
+    for (int i = 0; i < parameters.size(); i++) {
+      statement.bind(i, parameters.get(i));
+    }
+    return Flux.from(statement.execute())
+        .concatMap(result -> result.map((row, metadata) -> mapper.apply(row)))
+        .collectList();
+  }
+
+  /**
+   * Whether the failure says something about PostgreSQL as a whole, or about the moment; otherwise
+   * it is this very statement that cannot succeed.
+   */
+  public static boolean isTemporary(Throwable failure) {
+    return !(failure instanceof R2dbcException)
+        || failure instanceof R2dbcTransientException
+        || failure instanceof R2dbcNonTransientResourceException;
+  }
+
+  private void succeeded() {
+    if (!reachable) {
+      log.info("PostgreSQL at {} is reachable", settings);
+    }
+    reachable = true;
+    failed = false;
+  }
+
+  private void observe(Throwable failure) {
+    if (!isTemporary(failure)) {
+      return;
+    }
+    reachable = false;
+    if (!failed) {
+      failed = true;
+      log.warn("PostgreSQL at {}: {}; trying again", settings, rootMessage(failure));
+    }
+  }
+
+  private static String rootMessage(Throwable failure) {
+    Throwable root = failure;
+    while (root.getCause() != null) {
+      root = root.getCause();
+    }
+    return String.valueOf(root.getMessage()).lines().findFirst().orElse("").strip();
+  }
+
+  @Override
+  public void close() {
+    pool.dispose();
+  }
+}

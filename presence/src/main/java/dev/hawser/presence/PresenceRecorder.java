@@ -1,0 +1,233 @@
+package dev.hawser.presence;
+
+import dev.hawser.presence.ConnectionCounts.Change;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.Comparator;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Writes this node's connection counts to {@code watching_times}: many users in one statement, in
+ * the order of their ids, so that two nodes do not deadlock. A statement writes only while the
+ * node's lease holds.
+ */
+public final class PresenceRecorder {
+
+  private static final Logger log = LoggerFactory.getLogger(PresenceRecorder.class);
+
+  /**
+   * A user's stays do not overlap, whatever the clocks of two nodes say: a new one begins no
+   * earlier than the last one ended, and ends later.
+   */
+  private static final String HERE =
+      """
+      WITH lease AS MATERIALIZED (
+        SELECT node || '#' || incarnation AS key FROM gateway_nodes
+        WHERE incarnation = $1 AND left_at IS NULL
+        FOR KEY SHARE),
+      written AS (
+        INSERT INTO watching_times (user_id, join_at, nodes)
+        SELECT change.user_id,
+               greatest(
+                 'epoch'::timestamptz + change.at * interval '1 millisecond',
+                 (SELECT max(past.terminate_at) FROM watching_times AS past
+                  WHERE past.user_id = change.user_id AND past.terminate_at IS NOT NULL)),
+               jsonb_build_object(lease.key, change.connections)
+        FROM lease, unnest($2::text[], $3::int[], $4::bigint[]) AS change (user_id, connections, at)
+        ORDER BY change.user_id COLLATE "C"
+        ON CONFLICT (user_id) WHERE terminate_at IS NULL
+        DO UPDATE SET nodes = watching_times.nodes || excluded.nodes)
+      SELECT key FROM lease
+      """;
+
+  private static final String GONE =
+      """
+      WITH lease AS MATERIALIZED (
+        SELECT node || '#' || incarnation AS key FROM gateway_nodes
+        WHERE incarnation = $1 AND left_at IS NULL
+        FOR KEY SHARE),
+      affected AS (
+        SELECT online.id, online.nodes - lease.key AS rest, change.at
+        FROM lease, unnest($2::text[], $3::bigint[]) AS change (user_id, at)
+        JOIN watching_times AS online ON online.user_id = change.user_id
+        WHERE online.terminate_at IS NULL
+        ORDER BY online.user_id COLLATE "C"
+        FOR UPDATE OF online),
+      written AS (
+        UPDATE watching_times
+        SET nodes = affected.rest,
+            terminate_at = CASE WHEN affected.rest = '{}' THEN greatest(
+              watching_times.join_at + interval '1 microsecond',
+              'epoch'::timestamptz + affected.at * interval '1 millisecond',
+              (SELECT max(past.terminate_at) + interval '1 microsecond'
+               FROM watching_times AS past
+               WHERE past.user_id = watching_times.user_id AND past.terminate_at IS NOT NULL)) END
+        FROM affected WHERE watching_times.id = affected.id)
+      SELECT key FROM lease
+      """;
+
+  private final PresenceDatabase database;
+  private final PresenceSettings settings;
+  private final Clock clock;
+  private final ConnectionCounts counts;
+  private @Nullable NodeLease lease;
+
+  PresenceRecorder(PresenceDatabase database, PresenceSettings settings, Clock clock) {
+    this.database = database;
+    this.settings = settings;
+    this.clock = clock;
+    this.counts = new ConnectionCounts(settings.linger());
+  }
+
+  /** A user has one more connection here. From any thread; does not block. */
+  public void connected(String user) {
+    if (isStorable(user)) {
+      synchronized (counts) {
+        counts.connected(user, clock.millis());
+      }
+    }
+  }
+
+  /** A user has one connection less here. From any thread; does not block. */
+  public void disconnected(String user) {
+    if (isStorable(user)) {
+      synchronized (counts) {
+        counts.disconnected(user, clock.millis());
+      }
+    }
+  }
+
+  /** Age of the oldest change that is not in PostgreSQL; zero if there is none. */
+  Duration lag() {
+    synchronized (counts) {
+      long oldest = counts.oldestChange();
+      return oldest == 0 ? Duration.ZERO : Duration.ofMillis(clock.millis() - oldest);
+    }
+  }
+
+  /** From now on counts are written under this lease, all of them anew. */
+  void use(NodeLease newLease) {
+    synchronized (counts) {
+      lease = newLease;
+      counts.forgotten(clock.millis());
+    }
+  }
+
+  /**
+   * Writes all changes there are. Blocks; to be called by one thread.
+   *
+   * @param everybody also those whose linger is not over
+   * @return false if the lease has ended, and nothing can be written under it
+   * @throws RuntimeException if PostgreSQL is away; nothing is lost
+   */
+  boolean flush(boolean everybody) {
+    NodeLease current;
+    synchronized (counts) {
+      counts.expire(clock.millis(), everybody);
+      current = lease;
+    }
+    if (current == null) {
+      return true;
+    }
+    while (true) {
+      List<Change> changes;
+      synchronized (counts) {
+        changes = counts.take(settings.batchSize());
+      }
+      if (changes.isEmpty()) {
+        return true;
+      }
+      if (!write(current, changes)) {
+        return false;
+      }
+    }
+  }
+
+  private boolean write(NodeLease current, List<Change> changes) {
+    List<Change> here = changes.stream().filter(change -> change.connections() > 0).toList();
+    List<Change> gone = changes.stream().filter(change -> change.connections() == 0).toList();
+    boolean leased = true;
+    int settled = 0;
+    try {
+      for (List<Change> part : List.of(here, gone)) {
+        if (!part.isEmpty() && leased) {
+          leased = statement(current, part);
+        }
+        if (leased) {
+          synchronized (counts) {
+            counts.written(part, clock.millis());
+          }
+          settled += part.size();
+        }
+      }
+      return leased;
+    } catch (RuntimeException failure) {
+      List<Change> open = settled == here.size() && settled > 0 ? gone : changes;
+      if (PresenceDatabase.isTemporary(failure) || !isolate(current, open)) {
+        synchronized (counts) {
+          counts.failed(open);
+        }
+        throw failure;
+      }
+      return true;
+    }
+  }
+
+  /** PostgreSQL refuses these together, for what they are: writes them one by one. */
+  private boolean isolate(NodeLease current, List<Change> changes) {
+    for (Change change : changes) {
+      try {
+        if (!statement(current, List.of(change))) {
+          return false;
+        }
+        synchronized (counts) {
+          counts.written(List.of(change), clock.millis());
+        }
+      } catch (RuntimeException failure) {
+        if (PresenceDatabase.isTemporary(failure)) {
+          return false;
+        }
+        log.error("presence of a user cannot be written and is dropped: {}", failure.getMessage());
+        synchronized (counts) {
+          counts.drop(change);
+        }
+      }
+    }
+    return true;
+  }
+
+  private boolean statement(NodeLease current, List<Change> part) {
+    boolean here = part.getFirst().connections() > 0;
+    List<Change> sorted = part.stream().sorted(Comparator.comparing(Change::user)).toList();
+    String[] users = sorted.stream().map(Change::user).toArray(String[]::new);
+    Long[] times = sorted.stream().map(Change::at).toArray(Long[]::new);
+    Integer[] connections = sorted.stream().map(Change::connections).toArray(Integer[]::new);
+    List<?> parameters =
+        here
+            ? List.of(current.incarnation(), users, connections, times)
+            : List.of(current.incarnation(), users, times);
+    List<?> leases =
+        database.query(here ? HERE : GONE, row -> true, parameters).block(PresenceDatabase.TIMEOUT);
+    return leases != null && !leases.isEmpty();
+  }
+
+  /** PostgreSQL's text takes no U+0000, and half a surrogate pair has no UTF-8. */
+  private static boolean isStorable(String user) {
+    for (int i = 0; i < user.length(); i++) {
+      char character = user.charAt(i);
+      if (character == 0 || Character.isLowSurrogate(character)) {
+        return false;
+      }
+      if (Character.isHighSurrogate(character)) {
+        i++;
+        if (i == user.length() || !Character.isLowSurrogate(user.charAt(i))) {
+          return false;
+        }
+      }
+    }
+    return !user.isEmpty();
+  }
+}

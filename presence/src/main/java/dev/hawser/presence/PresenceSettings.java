@@ -1,0 +1,110 @@
+package dev.hawser.presence;
+
+import com.typesafe.config.Config;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The block {@code hawser.presence}; reference.conf tells what each key means.
+ *
+ * @param linger how long a user without connections still counts as online
+ * @param flushInterval between two writes
+ * @param batchSize users in one statement, at least 1
+ * @param heartbeatInterval between two renewals of the lease
+ * @param nodeTimeout after which a node that did not renew its lease is taken for dead
+ */
+public record PresenceSettings(
+    Database database,
+    List<String> apiKeys,
+    Duration linger,
+    Duration flushInterval,
+    int batchSize,
+    Duration heartbeatInterval,
+    Duration nodeTimeout) {
+
+  private static final int HEARTBEATS_TO_MISS = 3;
+
+  /** Where PostgreSQL is. */
+  public record Database(
+      String host,
+      int port,
+      String name,
+      String user,
+      String password,
+      boolean ssl,
+      int maxConnections) {
+
+    /** Checks the pool's size. */
+    public Database {
+      if (maxConnections < 3) {
+        throw new IllegalArgumentException(
+            "hawser.presence.database.max-connections is %d, expected at least 3"
+                .formatted(maxConnections));
+      }
+    }
+
+    /** Without the password. */
+    @Override
+    public String toString() {
+      return "%s:%d/%s".formatted(host, port, name);
+    }
+  }
+
+  /** Checks how the values relate. */
+  public PresenceSettings {
+    apiKeys = List.copyOf(apiKeys);
+    requirePositive("flush-interval", flushInterval);
+    requirePositive("heartbeat-interval", heartbeatInterval);
+    if (linger.isNegative()) {
+      throw new IllegalArgumentException(
+          "hawser.presence.linger is %s, expected zero or more".formatted(linger));
+    }
+    if (batchSize < 1) {
+      throw new IllegalArgumentException(
+          "hawser.presence.batch-size is %d, expected at least 1".formatted(batchSize));
+    }
+    if (nodeTimeout.compareTo(heartbeatInterval.multipliedBy(HEARTBEATS_TO_MISS)) <= 0) {
+      throw new IllegalArgumentException(
+          "hawser.presence.node-timeout is %s, expected more than %d times heartbeat-interval (%s)"
+              .formatted(nodeTimeout, HEARTBEATS_TO_MISS, heartbeatInterval));
+    }
+  }
+
+  private static void requirePositive(String key, Duration value) {
+    if (value.toMillis() < 1) {
+      throw new IllegalArgumentException(
+          "hawser.presence.%s is %s, expected at least 1 ms".formatted(key, value));
+    }
+  }
+
+  /** Reads the block {@code hawser.presence}. */
+  public static PresenceSettings from(Config config) {
+    List<String> apiKeys = new ArrayList<>(config.getStringList("api-keys"));
+    apiKeys.add(config.getString("api-key"));
+    apiKeys.removeIf(String::isBlank);
+    Config database = config.getConfig("database");
+    return new PresenceSettings(
+        new Database(
+            database.getString("host"),
+            database.getInt("port"),
+            database.getString("name"),
+            database.getString("user"),
+            database.getString("password"),
+            database.getBoolean("ssl"),
+            database.getInt("max-connections")),
+        apiKeys,
+        config.getDuration("linger"),
+        config.getDuration("flush-interval"),
+        config.getInt("batch-size"),
+        config.getDuration("heartbeat-interval"),
+        config.getDuration("node-timeout"));
+  }
+
+  /** Without passwords and keys. */
+  @Override
+  public String toString() {
+    return "PresenceSettings[database=%s, linger=%s, heartbeatInterval=%s, nodeTimeout=%s]"
+        .formatted(database, linger, heartbeatInterval, nodeTimeout);
+  }
+}

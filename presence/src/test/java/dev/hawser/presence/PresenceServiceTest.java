@@ -1,0 +1,114 @@
+package dev.hawser.presence;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.hawser.deploy.embedded.EmbeddedPostgreSql;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+@ExtendWith(PostgreSqlExtension.class)
+class PresenceServiceTest {
+
+  private static NodeLease registered(PresenceService service) throws Exception {
+    return service.registered().toCompletableFuture().get(20, TimeUnit.SECONDS);
+  }
+
+  private static void stop(PresenceService service) throws Exception {
+    service.stop().toCompletableFuture().get(20, TimeUnit.SECONDS);
+  }
+
+  @Test
+  void countsFollowAndAStopLeavesNothingOpen(TestDatabase database) throws Exception {
+    var service = PresenceService.start(database.settings(), "10.0.0.1:7355");
+    service.recorder().connected("early");
+    String key = registered(service).key();
+    service.recorder().connected("alice");
+    service.recorder().connected("alice");
+    await()
+        .untilAsserted(
+            () ->
+                assertThat(database.stays())
+                    .containsExactly(
+                        "alice|t|{\"%s\": 2}".formatted(key),
+                        "early|t|{\"%s\": 1}".formatted(key)));
+    service.recorder().disconnected("early");
+    await().untilAsserted(() -> assertThat(database.stays()).contains("early|f|{}"));
+    assertThat(service.lag()).isZero();
+    stop(service);
+    assertThat(database.stays()).containsExactly("alice|f|{}", "early|f|{}");
+  }
+
+  @Test
+  void aPageReloadContinuesTheStay(TestDatabase database) throws Exception {
+    var service = PresenceService.start(database.settings("linger = 2s"), "10.0.0.1:7355");
+    String key = registered(service).key();
+    service.recorder().connected("alice");
+    await().until(() -> database.stays().size() == 1);
+    service.recorder().disconnected("alice");
+    Thread.sleep(300);
+    service.recorder().connected("alice");
+    Thread.sleep(300);
+    assertThat(database.stays()).containsExactly("alice|t|{\"%s\": 1}".formatted(key));
+    stop(service);
+  }
+
+  @Test
+  void aNodeThatIsTakenForDeadComesBackWithAllItsUsers(TestDatabase database) throws Exception {
+    var service = PresenceService.start(database.settings(), "10.0.0.1:7355");
+    NodeLease first = registered(service);
+    service.recorder().connected("alice");
+    await().until(() -> database.stays().size() == 1);
+    database.execute("UPDATE gateway_nodes SET left_at = now()");
+    database.execute("UPDATE watching_times SET nodes = '{}', terminate_at = now()");
+    await().until(() -> service.lease().incarnation() != first.incarnation());
+    await()
+        .untilAsserted(
+            () ->
+                assertThat(database.stays())
+                    .containsExactly(
+                        "alice|f|{}", "alice|t|{\"%s\": 1}".formatted(service.lease().key())));
+    stop(service);
+  }
+
+  @Test
+  void whilePostgreSqlIsAwayNothingIsLost() throws Exception {
+    try (var server = EmbeddedPostgreSql.start()) {
+      var database = new TestDatabase(server, "presence");
+      server.stop();
+      var service = PresenceService.start(database.settings(), "10.0.0.1:7355");
+      service.recorder().connected("alice");
+      Thread.sleep(500);
+      assertThat(service.reachable()).isFalse();
+      assertThat(service.registered().toCompletableFuture()).isNotDone();
+      server.restart();
+      String key = registered(service).key();
+      await()
+          .until(
+              () ->
+                  database.stays().equals(java.util.List.of("alice|t|{\"%s\": 1}".formatted(key))));
+      assertThat(service.reachable()).isTrue();
+
+      server.stop();
+      service.recorder().disconnected("alice");
+      service.recorder().connected("bob");
+      service.recorder().connected("bob");
+      service.recorder().connected("passing by");
+      service.recorder().disconnected("passing by");
+      await().until(() -> !service.reachable());
+      assertThat(service.lag()).isPositive();
+      server.restart();
+      await()
+          .atMost(30, TimeUnit.SECONDS)
+          .untilAsserted(
+              () ->
+                  assertThat(database.stays())
+                      .contains(
+                          "alice|f|{}",
+                          "bob|t|{\"%s\": 2}".formatted(service.lease().key()),
+                          "passing by|f|{}"));
+      stop(service);
+    }
+  }
+}
