@@ -9,8 +9,10 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** What {@code SELECT * FROM watching_times} shows while stock clients come and go. */
@@ -19,7 +21,6 @@ class PresenceStoryTest {
   private static final String SETTINGS = "hawser.presence.linger = 500ms";
 
   private static Parts parts;
-  private TestNode node;
 
   @BeforeAll
   static void start() {
@@ -29,6 +30,11 @@ class PresenceStoryTest {
   @AfterAll
   static void stop() {
     parts.close();
+  }
+
+  @BeforeEach
+  void emptyTheDatabase() {
+    parts.postgreSql.createDatabase(Parts.DATABASE);
   }
 
   /** {@code user connections} of open rows, {@code user gone} of ended ones, oldest first. */
@@ -57,36 +63,36 @@ class PresenceStoryTest {
         .untilAsserted(() -> assertThat(watchingTimes()).containsExactly(expected));
   }
 
-  private Tab open(Door door, String user) throws Exception {
+  private static Tab open(TestNode node, Door door, String user) throws Exception {
     return Tab.open(node.url(door), TestNode.token(user)).awaitConnected();
   }
 
   @Test
   void twoUsersWithTwoTabs() throws Exception {
-    node = TestNode.ready(parts, SETTINGS);
+    TestNode node = TestNode.ready(parts, SETTINGS);
     try {
-      Tab alice1 = open(Door.NETTY, "alice");
+      Tab alice1 = open(node, Door.NETTY, "alice");
       assertRows("alice 1");
-      Tab alice2 = open(Door.PEKKO_HTTP, "alice");
+      Tab alice2 = open(node, Door.PEKKO_HTTP, "alice");
       assertRows("alice 2");
-      Tab bob1 = open(Door.NETTY, "bob");
+      Tab bob1 = open(node, Door.NETTY, "bob");
       assertRows("alice 2", "bob 1");
       assertThat(node.api("/api/presence/alice").body()).contains("\"online\":true", ":2}");
       alice1.close();
       assertRows("alice 1", "bob 1");
-      Tab bob2 = open(Door.NETTY, "bob");
+      Tab bob2 = open(node, Door.NETTY, "bob");
       assertRows("alice 1", "bob 2");
 
       // A reload: away for less than the linger.
       alice2.close();
-      alice2 = open(Door.NETTY, "alice");
+      alice2 = open(node, Door.NETTY, "alice");
       Thread.sleep(1_000);
       assertRows("alice 1", "bob 2");
 
       alice2.close();
       assertRows("alice gone", "bob 2");
       assertThat(node.api("/api/presence/alice").body()).contains("\"online\":false", "lastSeen");
-      Tab alice3 = open(Door.NETTY, "alice");
+      Tab alice3 = open(node, Door.NETTY, "alice");
       assertRows("alice gone", "bob 2", "alice 1");
 
       bob1.close();
@@ -106,11 +112,11 @@ class PresenceStoryTest {
 
   @Test
   void whilePostgreSqlIsAwayClientsStayAndPresenceCatchesUp() throws Exception {
-    node = TestNode.ready(parts, SETTINGS);
-    try (Tab stays = open(Door.NETTY, "stays")) {
+    TestNode node = TestNode.ready(parts, SETTINGS);
+    try (Tab stays = open(node, Door.NETTY, "stays")) {
       assertThat(node.management("/ready").statusCode()).isEqualTo(200);
       parts.postgreSql.stop();
-      try (Tab comes = open(Door.NETTY, "comes")) {
+      try (Tab comes = open(node, Door.NETTY, "comes")) {
         await()
             .atMost(Duration.ofSeconds(20))
             .until(() -> node.management("/ready").statusCode() == 500);
@@ -138,7 +144,7 @@ class PresenceStoryTest {
   @Test
   void aNodeThatStartsWithoutPostgreSqlWaitsForIt() throws Exception {
     parts.postgreSql.stop();
-    node = TestNode.start(parts, SETTINGS);
+    TestNode node = TestNode.start(parts, SETTINGS);
     try {
       await()
           .atMost(Duration.ofSeconds(20))
@@ -148,12 +154,8 @@ class PresenceStoryTest {
                   assertThat(node.management("/ready").body())
                       .contains("PostgreSQL is not reachable"));
       parts.postgreSql.restart();
-      node.gateway
-          .ready()
-          .toCompletableFuture()
-          .orTimeout(60, java.util.concurrent.TimeUnit.SECONDS)
-          .join();
-      open(Door.NETTY, "early").close();
+      node.gateway.ready().toCompletableFuture().orTimeout(60, TimeUnit.SECONDS).join();
+      open(node, Door.NETTY, "early").close();
     } finally {
       node.close();
     }

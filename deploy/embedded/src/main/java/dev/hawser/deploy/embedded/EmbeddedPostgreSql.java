@@ -62,6 +62,19 @@ public final class EmbeddedPostgreSql implements AutoCloseable {
     return port;
   }
 
+  /** Whether there is a database of that name. */
+  public boolean hasDatabase(String name) {
+    try (var connection = running().getPostgresDatabase().getConnection();
+        var statement = connection.prepareStatement("SELECT FROM pg_database WHERE datname = ?")) {
+      statement.setString(1, name);
+      try (var rows = statement.executeQuery()) {
+        return rows.next();
+      }
+    } catch (SQLException failure) {
+      throw new IllegalStateException("cannot ask for database " + name, failure);
+    }
+  }
+
   /** Creates an empty database, dropping an earlier one of that name. */
   public void createDatabase(String name) {
     try (var connection = running().getPostgresDatabase().getConnection();

@@ -1,0 +1,129 @@
+package dev.hawser.deploy.standalone;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import io.github.centrifugal.centrifuge.Client;
+import io.github.centrifugal.centrifuge.ConnectedEvent;
+import io.github.centrifugal.centrifuge.ConnectingEvent;
+import io.github.centrifugal.centrifuge.DisconnectedEvent;
+import io.github.centrifugal.centrifuge.ErrorEvent;
+import io.github.centrifugal.centrifuge.EventListener;
+import io.github.centrifugal.centrifuge.Options;
+import io.github.centrifugal.centrifuge.ServerPublicationEvent;
+import java.time.Duration;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(
+    name = "watch",
+    description = {
+      "Connects as a user, with the stock Java SDK, and prints what arrives.",
+      "Payloads go to standard output, one line each; all else to standard error."
+    },
+    mixinStandardHelpOptions = true,
+    versionProvider = Hawser.Version.class)
+final class WatchCommand implements Callable<Integer> {
+
+  private static final Duration TOKEN_LIFE = Duration.ofHours(24);
+  private static final long CLOSE_TIMEOUT_MILLISECONDS = 3_000;
+
+  @Mixin private Ports ports = new Ports();
+
+  @Option(names = "--user", required = true, paramLabel = "ID", description = "Who connects.")
+  private String user = "";
+
+  @Option(
+      names = "--url",
+      paramLabel = "URL",
+      description = "Where to connect (default: the WebSocket port of hawser dev).")
+  private @Nullable String url;
+
+  @Option(
+      names = "--token",
+      paramLabel = "JWT",
+      description = "The token to use (default: one signed with the secret of hawser dev).")
+  private @Nullable String token;
+
+  @Option(
+      names = "--count",
+      paramLabel = "N",
+      defaultValue = "-1",
+      description = "End after N payloads (default: never).")
+  private long count = -1;
+
+  @Override
+  public Integer call() throws InterruptedException {
+    var options = new Options();
+    options.setToken(
+        token == null ? Development.token(user, TOKEN_LIFE, Development.SECRET) : token);
+    String endpoint =
+        url == null ? "ws://127.0.0.1:%d/connection/websocket".formatted(ports.webSocket()) : url;
+    var printer = new Printer(endpoint, count);
+    var client = new Client(endpoint, options, printer);
+    // Ctrl-C: the server is told.
+    Runtime.getRuntime().addShutdownHook(new Thread(client::disconnect));
+    client.connect();
+    printer.ended.await();
+    client.disconnect();
+    client.close(CLOSE_TIMEOUT_MILLISECONDS);
+    return printer.exitCode;
+  }
+
+  private static final class Printer extends EventListener {
+    private final String endpoint;
+    private final CountDownLatch ended = new CountDownLatch(1);
+    private long left;
+    private volatile int exitCode;
+
+    Printer(String endpoint, long count) {
+      this.endpoint = endpoint;
+      this.left = count;
+    }
+
+    private static void say(String line) {
+      System.err.println(line);
+    }
+
+    @Override
+    public void onConnecting(Client client, ConnectingEvent event) {
+      say("connecting to %s (%s)".formatted(endpoint, event.getReason()));
+    }
+
+    @Override
+    public void onConnected(Client client, ConnectedEvent event) {
+      say("connected as client " + event.getClient());
+    }
+
+    @Override
+    public void onDisconnected(Client client, DisconnectedEvent event) {
+      say("disconnected for good: %d %s".formatted(event.getCode(), event.getReason()));
+      exitCode = left == 0 ? 0 : 1;
+      ended.countDown();
+    }
+
+    @Override
+    public void onError(Client client, ErrorEvent event) {
+      Throwable error = event.getError();
+      Throwable cause = error.getCause() == null ? error : error.getCause();
+      say("cannot connect to %s, trying again: %s".formatted(endpoint, cause.getMessage()));
+    }
+
+    @Override
+    public void onPublication(Client client, ServerPublicationEvent event) {
+      if (left == 0) {
+        return;
+      }
+      System.out.println(new String(event.getData(), UTF_8));
+      if (left > 0) {
+        left--;
+      }
+      if (left == 0) {
+        ended.countDown();
+      }
+    }
+  }
+}
