@@ -19,6 +19,7 @@ class ManagementTest {
         tab.awaitConnected();
         parts.push("counted", "1");
         await().until(() -> tab.received.size() == 1);
+        System.gc();
         assertThat(figure(node, "hawser_connections")).isEqualTo(1);
         assertThat(figure(node, "hawser_connects_total")).isEqualTo(1);
         assertThat(figure(node, "hawser_pushes_total")).isEqualTo(1);

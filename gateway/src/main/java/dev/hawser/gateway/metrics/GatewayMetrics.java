@@ -11,6 +11,8 @@ import io.micrometer.core.instrument.binder.jvm.JvmThreadMetrics;
 import io.micrometer.core.instrument.binder.system.ProcessorMetrics;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Supplier;
 import org.apache.pekko.actor.typed.ActorSystem;
@@ -35,6 +37,9 @@ public final class GatewayMetrics implements ConnectionListener, Extension, Auto
   private final LongAdder connections = new LongAdder();
   private final LongAdder pushes = new LongAdder();
   private final Counter connects;
+
+  /** Micrometer holds what a function counter counts weakly; these must not be collected. */
+  private final List<Supplier<Number>> counted = new CopyOnWriteArrayList<>();
 
   /** The figures of this system. */
   public static GatewayMetrics get(ActorSystem<?> system) {
@@ -61,6 +66,7 @@ public final class GatewayMetrics implements ConnectionListener, Extension, Auto
 
   /** Registers a number that only goes up. */
   public void counter(String name, String description, Supplier<Number> value, String... tags) {
+    counted.add(value);
     FunctionCounter.builder(name, value, number -> number.get().doubleValue())
         .description(description)
         .tags(tags)

@@ -13,6 +13,7 @@ import io.github.centrifugal.centrifuge.ServerPublicationEvent;
 import java.time.Duration;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -29,6 +30,10 @@ import picocli.CommandLine.Option;
 final class WatchCommand implements Callable<Integer> {
 
   private static final Duration TOKEN_LIFE = Duration.ofHours(24);
+
+  /** The SDK's code for its own end. */
+  private static final int BY_THE_CLIENT = 0;
+
   private static final long CLOSE_TIMEOUT_MILLISECONDS = 3_000;
 
   @Mixin private Ports ports = new Ports();
@@ -64,13 +69,24 @@ final class WatchCommand implements Callable<Integer> {
         url == null ? "ws://127.0.0.1:%d/connection/websocket".formatted(ports.webSocket()) : url;
     var printer = new Printer(endpoint, count);
     var client = new Client(endpoint, options, printer);
-    // Ctrl-C: the server is told.
-    Runtime.getRuntime().addShutdownHook(new Thread(client::disconnect));
+    var closed = new AtomicBoolean();
+    // Ctrl-C: the server is told, too.
+    Runtime.getRuntime().addShutdownHook(new Thread(() -> close(client, closed)));
     client.connect();
     printer.ended.await();
-    client.disconnect();
-    client.close(CLOSE_TIMEOUT_MILLISECONDS);
+    close(client, closed);
     return printer.exitCode;
+  }
+
+  private static void close(Client client, AtomicBoolean closed) {
+    if (closed.compareAndSet(false, true)) {
+      client.disconnect();
+      try {
+        client.close(CLOSE_TIMEOUT_MILLISECONDS);
+      } catch (InterruptedException interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
   }
 
   private static final class Printer extends EventListener {
@@ -100,8 +116,11 @@ final class WatchCommand implements Callable<Integer> {
 
     @Override
     public void onDisconnected(Client client, DisconnectedEvent event) {
+      if (event.getCode() == BY_THE_CLIENT) {
+        return;
+      }
       say("disconnected for good: %d %s".formatted(event.getCode(), event.getReason()));
-      exitCode = left == 0 ? 0 : 1;
+      exitCode = 1;
       ended.countDown();
     }
 

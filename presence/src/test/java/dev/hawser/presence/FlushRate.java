@@ -1,0 +1,51 @@
+package dev.hawser.presence;
+
+import java.time.Clock;
+import java.util.Locale;
+import java.util.Objects;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/**
+ * Measures how many users a second one node writes: first connections, changed counts, ends. Not
+ * run by the build (its name does not end with Test); {@code docs/performance.md} has the command
+ * and the figures.
+ */
+@ExtendWith(PostgreSqlExtension.class)
+class FlushRate {
+
+  private static final int USERS = 100_000;
+  private static final int ROUNDS = 3;
+
+  @Test
+  void measure(TestDatabase empty) {
+    try (PresenceDatabase database = empty.open()) {
+      var registry = new NodeRegistry(database, empty.settings().nodeTimeout());
+      var settings = empty.settings("batch-size = 1000");
+      for (int round = 1; round <= ROUNDS; round++) {
+        var recorder = new PresenceRecorder(database, settings, Clock.systemUTC());
+        recorder.use(Objects.requireNonNull(registry.lease("10.0.0." + round + ":7355").block()));
+        forEachUser(round, recorder::connected);
+        report(round, "first connections", recorder);
+        forEachUser(round, recorder::connected);
+        report(round, "second connections", recorder);
+        forEachUser(round, recorder::disconnected);
+        forEachUser(round, recorder::disconnected);
+        report(round, "ends", recorder);
+      }
+    }
+  }
+
+  private static void forEachUser(int round, java.util.function.Consumer<String> action) {
+    for (int user = 0; user < USERS; user++) {
+      action.accept("user-%d-%06d".formatted(round, user));
+    }
+  }
+
+  private static void report(int round, String what, PresenceRecorder recorder) {
+    long start = System.nanoTime();
+    recorder.flush(true);
+    double seconds = (System.nanoTime() - start) / 1e9;
+    System.out.printf(Locale.ROOT, "round %d, %s: %,.0f users/s%n", round, what, USERS / seconds);
+  }
+}
