@@ -23,6 +23,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Supplier;
 import org.apache.pekko.Done;
@@ -156,7 +157,10 @@ public final class Gateway {
             upstream,
             new Listeners(presence.recorder(), metrics),
             version);
-    return WebSocketServer.bind(settings.webSocket(), services)
+    return named(
+            "hawser.websocket.port",
+            settings.webSocket().port(),
+            WebSocketServer.bind(settings.webSocket(), services))
         .thenCompose(
             webSockets -> {
               onStop(CoordinatedShutdown.PhaseServiceUnbind(), "websockets", webSockets::stop);
@@ -167,7 +171,10 @@ public final class Gateway {
               var api =
                   new PresenceRoutes(
                       presence.database(), settings.presence().apiKeys(), Clock.systemUTC());
-              return HttpServer.bind(system, settings.http(), services, api.route());
+              return named(
+                  "hawser.http.port",
+                  settings.http().port(),
+                  HttpServer.bind(system, settings.http(), services, api.route()));
             })
         .thenApply(
             http -> {
@@ -177,6 +184,18 @@ public final class Gateway {
               measure(upstream, consumer);
               return Done.getInstance();
             });
+  }
+
+  /** A port that cannot be had is told with the setting it comes from. */
+  private static <T> CompletionStage<T> named(
+      String setting, int port, CompletionStage<T> binding) {
+    return binding.exceptionallyCompose(
+        failure -> {
+          Throwable cause = failure.getCause() == null ? failure : failure.getCause();
+          return CompletableFuture.failedFuture(
+              new IllegalStateException(
+                  "%s is %d: %s".formatted(setting, port, cause.getMessage()), failure));
+        });
   }
 
   private void measure(UpstreamPublisher upstream, EventConsumer consumer) {
@@ -205,7 +224,10 @@ public final class Gateway {
       serving = true;
       completeWhenReady();
     } else {
-      Throwable cause = failure.getCause() == null ? failure : failure.getCause();
+      Throwable cause =
+          failure instanceof CompletionException && failure.getCause() != null
+              ? failure.getCause()
+              : failure;
       log.error("the node cannot start: {}", cause.getMessage());
       ready.completeExceptionally(cause);
       var unused = stop();

@@ -1,9 +1,9 @@
 package dev.hawser.protocol.event;
 
 /**
- * Names of the Kafka record headers that Hawser reads and writes. Values are UTF-8 text. Headers route
- * a record, its value passes through untouched. All are optional, except that an event needs one
- * target: {@link #USER} or {@link #CHANNEL}.
+ * Names of the Kafka record headers that Hawser reads and writes. Values are UTF-8 text. Headers
+ * route a record, its value passes through untouched. All are optional, except that an event needs
+ * one target: {@link #USER} or {@link #CHANNEL}.
  */
 public final class EventHeaders {
 

@@ -1,0 +1,68 @@
+package dev.hawser.gateway;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import dev.hawser.gateway.TestNode.Door;
+import io.github.centrifugal.centrifuge.ClientState;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** How a node begins and ends. */
+class GatewayTest {
+
+  private static Parts parts;
+
+  @BeforeAll
+  static void start() {
+    parts = Parts.start();
+  }
+
+  @AfterAll
+  static void stop() {
+    parts.close();
+  }
+
+  @Test
+  void aTakenPortEndsTheNodeAndIsNamed() throws Exception {
+    try (var taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      var node = TestNode.start(parts, "hawser.websocket.port = " + taken.getLocalPort());
+      assertThatThrownBy(() -> node.gateway.ready().toCompletableFuture().get(30, TimeUnit.SECONDS))
+          .hasMessageContaining("hawser.websocket.port")
+          .hasMessageContaining(Integer.toString(taken.getLocalPort()));
+      node.gateway.terminated().toCompletableFuture().get(30, TimeUnit.SECONDS);
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void aClientOfANodeThatStopsComesBackToTheNextOne(Door door) throws Exception {
+    var first = TestNode.ready(parts);
+    try (Tab tab = Tab.open(first.url(door), TestNode.token("loyal"))) {
+      tab.awaitConnected();
+      first.close();
+      await().until(() -> tab.client.getState() == ClientState.CONNECTING);
+      assertThat(tab.disconnected).isNotDone();
+      try (var second = TestNode.ready(parts, sameDoors(first))) {
+        await()
+            .atMost(30, TimeUnit.SECONDS)
+            .until(() -> tab.client.getState() == ClientState.CONNECTED);
+        assertThat(second.management("/ready").statusCode()).isEqualTo(200);
+        parts.push("loyal", "\"%s\"".formatted(door));
+        await().until(() -> tab.received.contains("\"%s\"".formatted(door)));
+      }
+    }
+  }
+
+  private static String sameDoors(TestNode node) {
+    return "hawser.websocket.port = %d\nhawser.http.port = %d"
+        .formatted(node.webSocketPort, node.httpPort);
+  }
+}
