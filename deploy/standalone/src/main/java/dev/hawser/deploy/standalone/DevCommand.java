@@ -25,6 +25,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -81,6 +82,8 @@ final class DevCommand implements Callable<Integer> {
 
   private void start() throws Exception {
     System.out.println("Starting Hawser for development (public secret and API key).");
+    // Before threads do: SLF4J complains when several of them initialise it at once.
+    var unused = LoggerFactory.getILoggerFactory();
     Path directory = dataDirectory;
     if (directory != null) {
       Files.createDirectories(directory);
