@@ -55,9 +55,14 @@ public final class EmbeddedKafka implements AutoCloseable {
       Path data = directory == null ? Files.createTempDirectory("hawser-kafka-") : directory;
       Files.createDirectories(data);
       var kafka = new EmbeddedKafka(port, controllerPort, data, directory == null);
-      kafka.format();
-      kafka.start0();
-      return kafka;
+      try {
+        kafka.format();
+        kafka.start0();
+        return kafka;
+      } catch (IOException | RuntimeException failure) {
+        kafka.close();
+        throw failure;
+      }
     } catch (IOException failure) {
       throw new UncheckedIOException("Kafka cannot use its data directory", failure);
     }

@@ -44,10 +44,15 @@ public final class EmbeddedPostgreSql implements AutoCloseable {
     try {
       Path data = directory == null ? Files.createTempDirectory("hawser-postgresql-") : directory;
       var postgreSql = new EmbeddedPostgreSql(port, data, directory == null);
-      postgreSql.start0();
-      return postgreSql;
+      try {
+        postgreSql.restart();
+        return postgreSql;
+      } catch (RuntimeException failure) {
+        postgreSql.close();
+        throw failure;
+      }
     } catch (IOException failure) {
-      throw new UncheckedIOException("PostgreSQL does not start on port " + port, failure);
+      throw new UncheckedIOException("no directory for PostgreSQL", failure);
     }
   }
 

@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Locale;
@@ -60,7 +61,7 @@ final class DevCommand implements Callable<Integer> {
   /** What runs, newest first: it stops in that order. */
   private final Deque<Runnable> running = new ArrayDeque<>();
 
-  private final CountDownLatch startEnded = new CountDownLatch(1);
+  private final List<CompletableFuture<Void>> starting = new ArrayList<>();
   private volatile boolean stopping;
 
   @Override
@@ -72,8 +73,6 @@ final class DevCommand implements Callable<Integer> {
       if (!stopping) {
         throw failure;
       }
-    } finally {
-      startEnded.countDown();
     }
     // The end is a signal; the process ends when stop() has run.
     new CountDownLatch(1).await();
@@ -102,21 +101,29 @@ final class DevCommand implements Callable<Integer> {
 
   /** Starts a part beside the others and says how long it took. */
   private CompletableFuture<Void> part(String name, Supplier<Runnable> start) {
-    return CompletableFuture.runAsync(
-        () -> {
-          if (stopping) {
-            return;
-          }
-          long begin = System.nanoTime();
-          Runnable stop = start.get();
-          synchronized (running) {
-            running.push(stop);
-          }
-          if (!stopping) {
-            System.out.printf(Locale.ROOT, "  %-11s up after %.1f s%n", name, secondsSince(begin));
-          }
-        },
-        runnable -> Thread.ofPlatform().name("hawser-dev-" + name).start(runnable));
+    synchronized (starting) {
+      if (stopping) {
+        return CompletableFuture.completedFuture(null);
+      }
+      var part = CompletableFuture.runAsync(() -> run(name, start), DevCommand::inThread);
+      starting.add(part);
+      return part;
+    }
+  }
+
+  private static void inThread(Runnable task) {
+    var unused = Thread.ofPlatform().name("hawser-dev").start(task);
+  }
+
+  private void run(String name, Supplier<Runnable> start) {
+    long begin = System.nanoTime();
+    Runnable stop = start.get();
+    synchronized (running) {
+      running.push(stop);
+    }
+    if (!stopping) {
+      System.out.printf(Locale.ROOT, "  %-11s up after %.1f s%n", name, secondsSince(begin));
+    }
   }
 
   private Runnable startPostgreSql() {
@@ -232,14 +239,18 @@ final class DevCommand implements Callable<Integer> {
   }
 
   private void stop() {
-    stopping = true;
-    System.out.println("Stopping.");
-    try {
-      // A part that is just starting is waited for: only then can it be stopped.
-      var unused = startEnded.await(STOP_TIMEOUT.toSeconds(), TimeUnit.SECONDS);
-    } catch (InterruptedException interrupted) {
-      Thread.currentThread().interrupt();
+    CompletableFuture<?>[] parts;
+    synchronized (starting) {
+      stopping = true;
+      parts = starting.toArray(CompletableFuture<?>[]::new);
     }
+    System.out.println("Stopping.");
+    // A part that is just starting is waited for: only then can it be stopped.
+    var unused =
+        CompletableFuture.allOf(parts)
+            .handle((started, failure) -> "whatever became of it")
+            .completeOnTimeout("", STOP_TIMEOUT.toSeconds(), TimeUnit.SECONDS)
+            .join();
     synchronized (running) {
       while (!running.isEmpty()) {
         try {
