@@ -55,13 +55,16 @@ public final class EmbeddedKafka implements AutoCloseable {
       Path data = directory == null ? Files.createTempDirectory("hawser-kafka-") : directory;
       Files.createDirectories(data);
       var kafka = new EmbeddedKafka(port, controllerPort, data, directory == null);
+      boolean started = false;
       try {
         kafka.format();
         kafka.start0();
+        started = true;
         return kafka;
-      } catch (IOException | RuntimeException failure) {
-        kafka.close();
-        throw failure;
+      } finally {
+        if (!started) {
+          kafka.close();
+        }
       }
     } catch (IOException failure) {
       throw new UncheckedIOException("Kafka cannot use its data directory", failure);

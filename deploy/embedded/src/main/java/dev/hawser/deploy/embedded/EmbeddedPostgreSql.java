@@ -44,12 +44,15 @@ public final class EmbeddedPostgreSql implements AutoCloseable {
     try {
       Path data = directory == null ? Files.createTempDirectory("hawser-postgresql-") : directory;
       var postgreSql = new EmbeddedPostgreSql(port, data, directory == null);
+      boolean started = false;
       try {
         postgreSql.restart();
+        started = true;
         return postgreSql;
-      } catch (RuntimeException failure) {
-        postgreSql.close();
-        throw failure;
+      } finally {
+        if (!started) {
+          postgreSql.close();
+        }
       }
     } catch (IOException failure) {
       throw new UncheckedIOException("no directory for PostgreSQL", failure);
