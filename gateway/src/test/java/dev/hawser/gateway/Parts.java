@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.IntStream;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -61,6 +62,23 @@ final class Parts implements AutoCloseable {
   /** Writes one event and waits for the broker. */
   void push(String user, String payload) throws Exception {
     push(event(user, payload));
+  }
+
+  /**
+   * Pushes {@code {"n":0}}, {@code {"n":1}}, … to each of the users, in turns.
+   *
+   * @return what each user should get
+   */
+  List<String> pushNumbered(List<String> users, int perUser) {
+    List<String> payloads = IntStream.range(0, perUser).mapToObj(n -> "{\"n\":" + n + "}").toList();
+    try (var producer = producer()) {
+      for (String payload : payloads) {
+        for (String user : users) {
+          var unused = producer.send(event(user, payload));
+        }
+      }
+    }
+    return payloads;
   }
 
   void push(ProducerRecord<byte[], byte[]> record) throws Exception {

@@ -51,15 +51,9 @@ class StockJavaClientTest {
       for (Tab tab : tabs) {
         tab.awaitConnected();
       }
-      try (var producer = parts.producer()) {
-        for (int event = 0; event < EVENTS; event++) {
-          var unused =
-              producer.send(
-                  Parts.event(user(door, event % USERS), "{\"n\":" + event / USERS + "}"));
-        }
-      }
-      List<String> expected =
-          IntStream.range(0, EVENTS / USERS).mapToObj(n -> "{\"n\":" + n + "}").toList();
+      List<String> users =
+          IntStream.range(0, USERS).mapToObj(number -> user(door, number)).toList();
+      List<String> expected = parts.pushNumbered(users, EVENTS / USERS);
       await()
           .atMost(Duration.ofSeconds(60))
           .until(() -> tabs.stream().allMatch(tab -> tab.received.size() >= expected.size()));

@@ -20,7 +20,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -101,16 +100,7 @@ class StockJavaScriptClientTest {
       writer.newLine();
       writer.flush();
       await().atMost(Duration.ofSeconds(60)).until(() -> received.size() == USERS * TABS);
-
-      try (var producer = parts.producer()) {
-        for (int event = 0; event < EVENTS; event++) {
-          var unused =
-              producer.send(
-                  Parts.event(user(door, event % USERS), "{\"n\":" + event / USERS + "}"));
-        }
-      }
-      List<String> expected =
-          IntStream.range(0, EVENTS / USERS).mapToObj(n -> "{\"n\":" + n + "}").toList();
+      List<String> expected = parts.pushNumbered(List.copyOf(tokens.keySet()), EVENTS / USERS);
       await()
           .atMost(Duration.ofSeconds(60))
           .until(() -> received.values().stream().allMatch(tab -> tab.size() >= expected.size()));

@@ -9,7 +9,6 @@ import dev.hawser.gateway.Gateway;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -63,6 +62,9 @@ final class DevCommand implements Callable<Integer> {
 
   private final List<CompletableFuture<Void>> starting = new ArrayList<>();
   private volatile boolean stopping;
+
+  /** Held here, or the collector would let go of it. */
+  private @Nullable FileLock lock;
 
   @Override
   public Integer call() throws Exception {
@@ -205,16 +207,11 @@ final class DevCommand implements Callable<Integer> {
   }
 
   /** The lock goes with the process, however it ends. */
-  private static void lock(Path directory) throws IOException {
+  private void lock(Path directory) throws IOException {
     FileChannel channel =
         FileChannel.open(
             directory.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-    FileLock lock;
-    try {
-      lock = channel.tryLock();
-    } catch (OverlappingFileLockException ours) {
-      lock = null;
-    }
+    lock = channel.tryLock();
     if (lock == null) {
       channel.close();
       throw new IllegalStateException(directory + " is in use by another hawser dev");

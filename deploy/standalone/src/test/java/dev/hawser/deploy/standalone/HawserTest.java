@@ -1,0 +1,199 @@
+package dev.hawser.deploy.standalone;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.nimbusds.jose.crypto.MACVerifier;
+import com.nimbusds.jwt.SignedJWT;
+import dev.hawser.deploy.embedded.LocalPort;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What a newcomer types, in processes of their own. */
+class HawserTest {
+
+  private static final int TERMINATED = 143;
+
+  @TempDir private Path temporary = Path.of("");
+
+  private HawserProcess hawser(String... arguments) throws Exception {
+    return new HawserProcess(temporary, arguments);
+  }
+
+  /** Ports of a dev that nobody else runs. */
+  private static Ports freePorts() {
+    while (true) {
+      var ports = new Ports();
+      ports.setOffset(ThreadLocalRandom.current().nextInt(1_000, 9_000));
+      if (ports.purposes().keySet().stream().noneMatch(LocalPort::isTaken)) {
+        return ports;
+      }
+    }
+  }
+
+  private static String get(Ports ports, String path) throws Exception {
+    var request =
+        HttpRequest.newBuilder(URI.create("http://127.0.0.1:%d%s".formatted(ports.http(), path)))
+            .header("X-API-Key", "dev")
+            .build();
+    try (var client = HttpClient.newHttpClient()) {
+      return client.send(request, HttpResponse.BodyHandlers.ofString()).body();
+    }
+  }
+
+  /** Temporary data, but for the empty directory that the library for PostgreSQL makes. */
+  private List<String> leftBehind() throws Exception {
+    try (Stream<Path> files = Files.list(temporary)) {
+      return files
+          .map(file -> file.getFileName().toString())
+          .filter(name -> name.startsWith("hawser-"))
+          .toList();
+    }
+  }
+
+  @Test
+  void theTourOfTheReadme() throws Exception {
+    Ports ports = freePorts();
+    String offset = "--port-offset=" + ports.offset();
+    try (var dev = hawser("dev", offset)) {
+      dev.awaitOutput("Ready after");
+      try (var watch = hawser("watch", offset, "--user", "alice", "--count", "3")) {
+        watch.awaitOutput("connected as client");
+        try (var push = hawser("push", offset, "--user", "alice", "{\"text\":\"hello\"}")) {
+          assertThat(push.awaitExit()).as(push.output()).isZero();
+          assertThat(push.output()).contains("pushed 1 event");
+        }
+        await()
+            .atMost(Duration.ofSeconds(20))
+            .untilAsserted(
+                () -> assertThat(get(ports, "/api/presence/alice")).contains("\"online\":true"));
+        try (var push = hawser("push", offset, "-")) {
+          push.input("alice\t{\"n\":1}\nno tab here\n\t{}\nbob\t{\"n\":2}\nalice\t{\"n\":3}\n");
+          assertThat(push.awaitExit()).as(push.output()).isEqualTo(1);
+          assertThat(push.output())
+              .contains(
+                  "line 2 skipped: expected user<TAB>payload",
+                  "line 3 skipped",
+                  "pushed 3 events",
+                  "skipped 2 malformed line(s)");
+        }
+        assertThat(watch.awaitExit()).as(watch.output()).isZero();
+        assertThat(watch.output()).contains("{\"text\":\"hello\"}\n{\"n\":1}\n{\"n\":3}");
+      }
+      dev.terminate();
+      assertThat(dev.awaitExit()).isEqualTo(TERMINATED);
+      assertThat(dev.output()).contains("Stopping.", "Stopped.").doesNotContain("Exception");
+    }
+    assertThat(ports.purposes().keySet()).noneMatch(LocalPort::isTaken);
+    assertThat(leftBehind()).isEmpty();
+  }
+
+  @Test
+  void dataAreKeptEvenWhenTheRunWasKilled() throws Exception {
+    Ports ports = freePorts();
+    Path data = temporary.resolve("data");
+    String[] command = {"dev", "--port-offset=" + ports.offset(), "--data-dir=" + data};
+    try (var dev = hawser(command)) {
+      dev.awaitOutput("Ready after");
+      try (var second = hawser(command)) {
+        assertThat(second.awaitExit()).isEqualTo(1);
+        assertThat(second.output()).contains(data + " is in use by another hawser dev");
+      }
+      try (var watch = hawser("watch", command[1], "--user", "alice")) {
+        watch.awaitOutput("connected as client");
+        await()
+            .atMost(Duration.ofSeconds(20))
+            .until(() -> get(ports, "/api/presence/alice").contains("\"online\":true"));
+      }
+      dev.process.destroyForcibly();
+    }
+    try (var again = hawser(command)) {
+      again.awaitOutput("Ready after");
+      assertThat(again.output()).contains("of a run that was killed");
+      assertThat(get(ports, "/api/presence/alice")).contains("\"online\":false", "\"lastSeen\":");
+      again.terminate();
+      again.awaitExit();
+    }
+    assertThat(ports.purposes().keySet()).noneMatch(LocalPort::isTaken);
+  }
+
+  @Test
+  void aStopWhileStartingLeavesNothingBehind() throws Exception {
+    Ports ports = freePorts();
+    try (var dev = hawser("dev", "--port-offset=" + ports.offset())) {
+      dev.awaitOutput("Starting Hawser");
+      Thread.sleep(ThreadLocalRandom.current().nextInt(1_500));
+      dev.terminate();
+      assertThat(dev.awaitExit()).isEqualTo(TERMINATED);
+    }
+    assertThat(ports.purposes().keySet()).noneMatch(LocalPort::isTaken);
+    assertThat(leftBehind()).isEmpty();
+  }
+
+  @Test
+  void aTakenPortIsNamedInOneLine() throws Exception {
+    Ports ports = freePorts();
+    try (var taken = new ServerSocket()) {
+      taken.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), ports.http()));
+      try (var dev = hawser("dev", "--port-offset=" + ports.offset())) {
+        assertThat(dev.awaitExit()).isEqualTo(1);
+        assertThat(dev.output())
+            .contains(
+                "hawser: port %d (HTTP) is taken; free it or use --port-offset"
+                    .formatted(ports.http()));
+      }
+    }
+  }
+
+  @Test
+  void tokensAreSignedWithTheSecret() throws Exception {
+    String secret = "another-secret-with-32-characters";
+    try (var token =
+        hawser("token", "--user=alice", "--user=bob", "--ttl=15m", "--secret=" + secret)) {
+      assertThat(token.awaitExit()).isZero();
+      List<String> lines = token.output().lines().toList();
+      assertThat(lines).hasSize(2);
+      var jwt = SignedJWT.parse(lines.getLast());
+      assertThat(jwt.verify(new MACVerifier(secret.getBytes(UTF_8)))).isTrue();
+      assertThat(jwt.getJWTClaimsSet().getSubject()).isEqualTo("bob");
+      assertThat(jwt.getJWTClaimsSet().getExpirationTime().toInstant())
+          .isBetween(Instant.now().plusSeconds(800), Instant.now().plusSeconds(901));
+    }
+  }
+
+  @Test
+  void whatIsWrongIsSaidInOneLine() throws Exception {
+    try (var node = hawser("node")) {
+      assertThat(node.awaitExit()).isEqualTo(1);
+      assertThat(node.output()).contains("hawser.auth has no key").doesNotContain("\tat ");
+    }
+    try (var push = hawser("push", "--port-offset=9500", "--user=alice", "{}")) {
+      assertThat(push.awaitExit()).isEqualTo(1);
+      assertThat(push.output())
+          .isEqualTo(
+              "hawser: no Kafka at 127.0.0.1:18592; is hawser dev running (with another --port-offset)?");
+    }
+    try (var push = hawser("push", "--user=alice", "-")) {
+      assertThat(push.awaitExit()).isEqualTo(2);
+    }
+    try (var token = hawser("token", "--user=alice", "--ttl=soon")) {
+      assertThat(token.awaitExit()).isEqualTo(1);
+      assertThat(token.output()).contains("--ttl is soon, expected a time such as 30s");
+    }
+  }
+}
