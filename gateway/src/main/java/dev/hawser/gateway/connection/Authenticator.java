@@ -7,14 +7,15 @@ import com.nimbusds.jose.JWSAlgorithm;
 import com.nimbusds.jose.KeySourceException;
 import com.nimbusds.jose.jwk.JWKSet;
 import com.nimbusds.jose.jwk.source.ImmutableJWKSet;
-import com.nimbusds.jose.jwk.source.ImmutableSecret;
 import com.nimbusds.jose.jwk.source.JWKSource;
 import com.nimbusds.jose.jwk.source.JWKSourceBuilder;
 import com.nimbusds.jose.proc.BadJOSEException;
+import com.nimbusds.jose.proc.JWSKeySelector;
 import com.nimbusds.jose.proc.JWSVerificationKeySelector;
 import com.nimbusds.jose.proc.SecurityContext;
 import com.nimbusds.jwt.JWTClaimsSet;
 import com.nimbusds.jwt.SignedJWT;
+import com.nimbusds.jwt.proc.BadJWTException;
 import com.nimbusds.jwt.proc.DefaultJWTClaimsVerifier;
 import com.nimbusds.jwt.proc.DefaultJWTProcessor;
 import com.nimbusds.jwt.proc.ExpiredJWTException;
@@ -24,12 +25,18 @@ import java.io.IOException;
 import java.net.MalformedURLException;
 import java.net.URI;
 import java.text.ParseException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Date;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
+import javax.crypto.SecretKey;
+import javax.crypto.spec.SecretKeySpec;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -42,6 +49,10 @@ public final class Authenticator {
   private static final Set<JWSAlgorithm> SHARED_SECRET = JWSAlgorithm.Family.HMAC_SHA;
   private static final Set<JWSAlgorithm> PUBLIC_KEY = JWSAlgorithm.Family.SIGNATURE;
   private static final int MAX_USER_LENGTH = 255;
+  private static final Duration MIN_FETCH_INTERVAL = Duration.ofSeconds(5);
+
+  /** The last second of the year 9999; later ones are beyond what {@link Instant} can add up. */
+  private static final long MAX_EXPIRY = 253_402_300_799L;
 
   private final AuthenticatorSettings settings;
   private final @Nullable DefaultJWTProcessor<SecurityContext> sharedSecret;
@@ -54,12 +65,10 @@ public final class Authenticator {
   public Authenticator(AuthenticatorSettings settings) {
     this.settings = settings;
     this.sharedSecret =
-        settings.hmacSecret().isEmpty()
-            ? null
-            : processor(
-                SHARED_SECRET, new ImmutableSecret<>(settings.hmacSecret().getBytes(UTF_8)));
+        settings.hmacSecret().isEmpty() ? null : processor(sharedSecret(settings.hmacSecret()));
     JWKSource<SecurityContext> keys = keySet(settings);
-    this.publicKey = keys == null ? null : processor(PUBLIC_KEY, keys);
+    this.publicKey =
+        keys == null ? null : processor(new JWSVerificationKeySelector<>(PUBLIC_KEY, keys));
     // A key set behind a URL may have to be fetched, which blocks: never on the caller's thread.
     this.executor =
         settings.jwksUrl().isEmpty()
@@ -99,8 +108,10 @@ public final class Authenticator {
             Reason.INVALID, "no key is configured for tokens signed with " + algorithm);
       }
       return identity(processor.process(jwt, null));
-    } catch (ExpiredJWTException expired) {
-      throw new AuthenticationException(Reason.EXPIRED, "token expired");
+    } catch (ExpiredJWTException | NotYetValidException wrongTime) {
+      throw new AuthenticationException(
+          Reason.EXPIRED,
+          wrongTime instanceof ExpiredJWTException ? "token expired" : "token not valid yet");
     } catch (KeySourceException unavailable) {
       throw new AuthenticationException(
           Reason.UNAVAILABLE, "key set unavailable: " + unavailable.getMessage());
@@ -110,27 +121,49 @@ public final class Authenticator {
     }
   }
 
-  private static Identity identity(JWTClaimsSet claims)
-      throws ParseException, AuthenticationException {
+  private Identity identity(JWTClaimsSet claims) throws ParseException, AuthenticationException {
     String user = claims.getSubject() == null ? "" : claims.getSubject();
+    if (user.isEmpty() && !settings.anonymous()) {
+      throw new AuthenticationException(
+          Reason.INVALID, "no sub, expected a user id (or hawser.auth.anonymous = on)");
+    }
     if (user.length() > MAX_USER_LENGTH) {
       throw new AuthenticationException(
           Reason.INVALID,
           "sub has %d characters, expected at most %d".formatted(user.length(), MAX_USER_LENGTH));
     }
+    if (!user.codePoints().allMatch(Authenticator::isText)) {
+      throw new AuthenticationException(
+          Reason.INVALID, "sub has control characters or half surrogate pairs");
+    }
     if (claims.getClaim("channel") != null) {
       throw new AuthenticationException(Reason.INVALID, "a subscription token cannot connect");
     }
     Long expireAt = claims.getLongClaim("expire_at");
-    if (expireAt != null) {
-      return new Identity(user, expireAt);
-    }
     var expiration = claims.getExpirationTime();
-    return new Identity(user, expiration == null ? 0 : expiration.toInstant().getEpochSecond());
+    long expiresAt =
+        expireAt != null
+            ? expireAt
+            : expiration == null ? 0 : expiration.toInstant().getEpochSecond();
+    if (expiresAt != 0 && expiresAt <= Instant.now().getEpochSecond()) {
+      throw new AuthenticationException(Reason.EXPIRED, "expire_at has passed");
+    }
+    return new Identity(user, Math.min(expiresAt, MAX_EXPIRY));
   }
 
-  private DefaultJWTProcessor<SecurityContext> processor(
-      Set<JWSAlgorithm> algorithms, JWKSource<SecurityContext> keys) {
+  /** PostgreSQL text cannot hold U+0000, UTF-8 no half of a surrogate pair. */
+  private static boolean isText(int character) {
+    return !Character.isISOControl(character)
+        && Character.getType(character) != Character.SURROGATE;
+  }
+
+  /** Whatever {@code kid} the token names: there is one secret only. */
+  private static JWSKeySelector<SecurityContext> sharedSecret(String secret) {
+    List<SecretKey> keys = List.of(new SecretKeySpec(secret.getBytes(UTF_8), "HMAC"));
+    return (header, context) -> SHARED_SECRET.contains(header.getAlgorithm()) ? keys : List.of();
+  }
+
+  private DefaultJWTProcessor<SecurityContext> processor(JWSKeySelector<SecurityContext> keys) {
     var exactMatch = new JWTClaimsSet.Builder();
     if (!settings.issuer().isEmpty()) {
       exactMatch.issuer(settings.issuer());
@@ -141,9 +174,28 @@ public final class Authenticator {
         new DefaultJWTClaimsVerifier<SecurityContext>(audience, exactMatch.build(), required);
     claims.setMaxClockSkew(0);
     var processor = new DefaultJWTProcessor<SecurityContext>();
-    processor.setJWSKeySelector(new JWSVerificationKeySelector<>(algorithms, keys));
-    processor.setJWTClaimsSetVerifier(claims);
+    processor.setJWSKeySelector(keys);
+    processor.setJWTClaimsSetVerifier(
+        (verified, context) -> {
+          Date notBefore = verified.getNotBeforeTime();
+          if (notBefore != null && notBefore.toInstant().isAfter(Instant.now())) {
+            throw new NotYetValidException();
+          }
+          claims.verify(verified, context);
+        });
     return processor;
+  }
+
+  /**
+   * Treated like an expired token, as Centrifugo does: the client asks for another one. A back end
+   * whose clock is a second ahead must not end its clients for good.
+   */
+  private static final class NotYetValidException extends BadJWTException {
+    private static final long serialVersionUID = 1;
+
+    NotYetValidException() {
+      super("JWT before use time");
+    }
   }
 
   private static @Nullable JWKSource<SecurityContext> keySet(AuthenticatorSettings settings) {
@@ -154,6 +206,10 @@ public final class Authenticator {
       if (!settings.jwksUrl().isEmpty()) {
         return JWKSourceBuilder.<SecurityContext>create(URI.create(settings.jwksUrl()).toURL())
             .retrying(true)
+            // A key server that is back after an outage is asked soon.
+            .rateLimited(MIN_FETCH_INTERVAL.toMillis())
+            // Its thread would be no daemon and keep the process from ending.
+            .refreshAheadCache(false)
             .build();
       }
       return null;

@@ -29,6 +29,10 @@ public record AuthenticatorSettings(
       throw new IllegalArgumentException(
           "hawser.auth.jwks-url and hawser.auth.jwks-file are both set, expected one of them");
     }
+    if (!jwksUrl.isEmpty() && !jwksUrl.matches("https?://[^/\\s]+.*")) {
+      throw new IllegalArgumentException(
+          "hawser.auth.jwks-url is %s, expected an http or https URL".formatted(jwksUrl));
+    }
     if (hmacSecret.isEmpty() && jwksUrl.isEmpty() && jwksFile.isEmpty() && !anonymous) {
       throw new IllegalArgumentException(
           "hawser.auth has no key, expected hmac-secret, jwks-url or jwks-file (or anonymous = on)");

@@ -21,6 +21,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Map;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -37,6 +38,9 @@ public final class ClientConnection implements Outbox {
 
   private static final int MAX_CHANNEL_LENGTH = 255;
   private static final int MAX_WAITING_COMMANDS = 256;
+
+  /** Of the client's name and of its version; both are kept, and go with every message. */
+  private static final int MAX_VERSION_LENGTH = 64;
 
   private enum State {
     /** Nothing but a connect is welcome. */
@@ -61,10 +65,12 @@ public final class ClientConnection implements Outbox {
   private boolean awaitingPong;
   private int upstreamInFlight;
 
-  /** Only while connecting: the connect itself, and what came behind it. */
-  private ClientCommand.@Nullable Connect connect;
+  /** Only while connecting. */
+  private @Nullable Connecting connecting;
 
-  private @Nullable Deque<ClientCommand> waiting;
+  /** Only in the last ping interval before the identity expires. */
+  private @Nullable Future<?> expiryTimer;
+
   private String clientVersion = "";
 
   /** Its place in the loop's wheels; {@link TimerWheel} keeps these. */
@@ -72,6 +78,17 @@ public final class ClientConnection implements Outbox {
 
   int wheelSlot;
   int wheelPosition;
+
+  /** A connect that is not yet answered, and what came behind it. */
+  private static final class Connecting {
+    final ClientCommand.Connect command;
+    final Deque<ClientCommand> behind = new ArrayDeque<>(0);
+    int bytes;
+
+    Connecting(ClientCommand.Connect command) {
+      this.command = command;
+    }
+  }
 
   /** Call on the loop. The client has the connect timeout to introduce itself. */
   public ClientConnection(
@@ -94,12 +111,21 @@ public final class ClientConnection implements Outbox {
     if (state == State.CLOSED || state == State.REFUSED) {
       return;
     }
+    if (connecting != null) {
+      connecting.bytes += frame.length;
+      if (connecting.bytes > services.settings().maxPendingBytes()) {
+        reject(DisconnectCode.BAD_REQUEST, "too much behind connect");
+        return;
+      }
+    }
     try {
       for (ClientCommand command : codec.decodeCommands(frame)) {
         handle(command);
       }
     } catch (MalformedFrameException malformed) {
       reject(DisconnectCode.BAD_REQUEST, malformed.getMessage());
+    } catch (RuntimeException failure) {
+      fail(failure);
     }
   }
 
@@ -121,22 +147,54 @@ public final class ClientConnection implements Outbox {
   private void end(DisconnectCode code) {
     boolean wasConnected = state == State.CONNECTED;
     state = State.CLOSED;
-    waiting = null;
+    connecting = null;
     loop.forget(this);
+    cancelExpiry();
     if (attached) {
-      services.sessions().accept(identity.user(), new Session.Detach(id));
+      tell(() -> services.sessions().accept(identity.user(), new Session.Detach(id)));
     }
     if (wasConnected) {
-      services.listener().disconnected(identity.user());
+      tell(() -> services.listener().disconnected(identity.user()));
     }
-    services.listener().closed(code);
+    tell(() -> services.listener().closed(code));
+  }
+
+  /** At the end everybody is told, even when one of them fails. */
+  private void tell(Runnable call) {
+    try {
+      call.run();
+    } catch (RuntimeException failure) {
+      log.error("after the end of {}", clientId(), failure);
+    }
+  }
+
+  /** Something that must not throw has thrown: this connection cannot go on, others can. */
+  void fail(RuntimeException failure) {
+    log.error("connection {} failed", clientId(), failure);
+    try {
+      close(DisconnectCode.INTERNAL_SERVER_ERROR);
+    } catch (RuntimeException another) {
+      log.error("connection {} cannot be closed", clientId(), another);
+    }
+  }
+
+  /** On the loop, and this connection fails if the task does. */
+  private void run(Runnable task) {
+    loop.execute(
+        () -> {
+          try {
+            task.run();
+          } catch (RuntimeException failure) {
+            fail(failure);
+          }
+        });
   }
 
   // The session's side.
 
   @Override
   public void attached() {
-    loop.execute(this::onAttached);
+    run(this::onAttached);
   }
 
   @Override
@@ -145,27 +203,21 @@ public final class ClientConnection implements Outbox {
     try {
       frame = push.in(codec);
     } catch (InappropriatePayloadException notSayable) {
-      loop.execute(() -> reject(DisconnectCode.INAPPROPRIATE_PROTOCOL, notSayable.getMessage()));
+      run(() -> reject(DisconnectCode.INAPPROPRIATE_PROTOCOL, notSayable.getMessage()));
       return;
     }
-    loop.execute(() -> deliver(frame));
+    run(() -> deliver(frame));
   }
 
   @Override
   public void disconnect(DisconnectCode code) {
-    loop.execute(() -> close(code));
+    run(() -> close(code));
   }
 
   private void deliver(byte[] frame) {
-    if (state != State.CONNECTED) {
-      return;
+    if (state == State.CONNECTED && write(frame)) {
+      services.listener().pushed();
     }
-    if (transport.congested()) {
-      reject(DisconnectCode.SLOW, "reads too slowly");
-      return;
-    }
-    transport.write(frame);
-    services.listener().pushed();
   }
 
   // The loop's tick.
@@ -173,7 +225,7 @@ public final class ClientConnection implements Outbox {
   void ping() {
     awaitingPong = true;
     write(new ServerFrame.Ping());
-    closeWhenExpiredBefore(services.settings().pingInterval());
+    watchExpiry();
   }
 
   void pongDue() {
@@ -204,13 +256,12 @@ public final class ClientConnection implements Outbox {
         }
       }
       case CONNECTING -> {
-        if (waiting == null) {
-          waiting = new ArrayDeque<>();
-        }
-        if (command instanceof ClientCommand.Connect || waiting.size() == MAX_WAITING_COMMANDS) {
+        if (connecting == null
+            || command instanceof ClientCommand.Connect
+            || connecting.behind.size() == MAX_WAITING_COMMANDS) {
           reject(DisconnectCode.BAD_REQUEST, "connect twice, or too many commands behind it");
         } else {
-          waiting.add(command);
+          connecting.behind.add(command);
         }
       }
       case CONNECTED -> onCommand(command);
@@ -238,15 +289,14 @@ public final class ClientConnection implements Outbox {
 
   private void onConnect(ClientCommand.Connect command) {
     state = State.CONNECTING;
-    connect = command;
-    clientVersion = command.name() + "/" + command.version();
+    connecting = new Connecting(command);
+    clientVersion = cut(command.name()) + "/" + cut(command.version());
     var unused =
         services
             .authenticator()
             .authenticate(command.token())
             .whenComplete(
-                (authenticated, failure) ->
-                    loop.execute(() -> onAuthenticated(authenticated, failure)));
+                (authenticated, failure) -> run(() -> onAuthenticated(authenticated, failure)));
   }
 
   private void onAuthenticated(@Nullable Identity authenticated, @Nullable Throwable failure) {
@@ -272,12 +322,12 @@ public final class ClientConnection implements Outbox {
   }
 
   private void onAttached() {
-    ClientCommand.Connect command = connect;
-    if (state != State.CONNECTING || command == null) {
+    Connecting answered = connecting;
+    if (state != State.CONNECTING || answered == null) {
       return;
     }
     state = State.CONNECTED;
-    connect = null;
+    connecting = null;
     services.listener().connected(identity.user());
     loop.heartbeat(this);
     Map<String, Result.SubscribeResult> subscriptions =
@@ -291,13 +341,11 @@ public final class ClientConnection implements Outbox {
             Math.toIntExact(services.settings().pingInterval().toSeconds()),
             true,
             subscriptions);
-    reply(command.id(), identity.expiresAt() == 0 ? result : result.expiringIn(secondsToExpiry()));
-    closeWhenExpiredBefore(services.settings().pingInterval());
-    Deque<ClientCommand> behind = waiting;
-    waiting = null;
-    if (behind != null) {
-      behind.forEach(this::handle);
-    }
+    reply(
+        answered.command.id(),
+        identity.expiresAt() == 0 ? result : result.expiringIn(secondsToExpiry()));
+    watchExpiry();
+    answered.behind.forEach(this::handle);
   }
 
   private void onRefresh(ClientCommand.Refresh command) {
@@ -306,8 +354,7 @@ public final class ClientConnection implements Outbox {
             .authenticator()
             .authenticate(command.token())
             .whenComplete(
-                (refreshed, failure) ->
-                    loop.execute(() -> onRefreshed(command.id(), refreshed, failure)));
+                (refreshed, failure) -> run(() -> onRefreshed(command.id(), refreshed, failure)));
   }
 
   private void onRefreshed(
@@ -331,7 +378,8 @@ public final class ClientConnection implements Outbox {
           commandId,
           new Result.RefreshResult(
               clientId(), services.version(), expires, expires ? secondsToExpiry() : 0));
-      closeWhenExpiredBefore(services.settings().pingInterval());
+      cancelExpiry();
+      watchExpiry();
     }
   }
 
@@ -369,8 +417,7 @@ public final class ClientConnection implements Outbox {
         services
             .upstream()
             .send(message)
-            .whenComplete(
-                (done, failure) -> loop.execute(() -> onUpstreamDone(commandId, failure)));
+            .whenComplete((done, failure) -> run(() -> onUpstreamDone(commandId, failure)));
   }
 
   private void onUpstreamDone(int commandId, @Nullable Throwable failure) {
@@ -414,22 +461,37 @@ public final class ClientConnection implements Outbox {
   }
 
   /** A timer is set only in the last interval, so that no connection carries one for long. */
-  private void closeWhenExpiredBefore(Duration interval) {
-    if (identity.expiresAt() == 0 || state != State.CONNECTED) {
+  private void watchExpiry() {
+    if (identity.expiresAt() == 0 || state != State.CONNECTED || expiryTimer != null) {
       return;
     }
+    Duration left = untilExpiry();
+    if (left.compareTo(services.settings().pingInterval().plus(1, SECONDS)) < 0) {
+      expiryTimer =
+          loop.after(left.isNegative() ? Duration.ZERO : left, () -> run(this::onExpiryTimer));
+    }
+  }
+
+  private void onExpiryTimer() {
+    expiryTimer = null;
+    if (state == State.CONNECTED && !untilExpiry().isPositive()) {
+      close(DisconnectCode.CONNECTION_EXPIRED);
+    } else {
+      watchExpiry();
+    }
+  }
+
+  private Duration untilExpiry() {
     Instant end =
         Instant.ofEpochSecond(identity.expiresAt()).plus(services.settings().expiryGrace());
-    Duration left = Duration.between(Instant.now(), end);
-    if (left.compareTo(interval.plus(1, SECONDS)) < 0) {
-      long expiresAt = identity.expiresAt();
-      loop.after(
-          left.isNegative() ? Duration.ZERO : left,
-          () -> {
-            if (state == State.CONNECTED && identity.expiresAt() == expiresAt) {
-              close(DisconnectCode.CONNECTION_EXPIRED);
-            }
-          });
+    return Duration.between(Instant.now(), end);
+  }
+
+  /** A timer left behind would hold a closed connection in memory. */
+  private void cancelExpiry() {
+    if (expiryTimer != null) {
+      var unused = expiryTimer.cancel(false);
+      expiryTimer = null;
     }
   }
 
@@ -444,19 +506,28 @@ public final class ClientConnection implements Outbox {
   }
 
   private void write(ServerFrame frame) {
-    transport.write(codec.encode(frame));
+    var unused = write(codec.encode(frame));
+  }
+
+  /** Replies count like pushes: a client that asks and asks and never reads is slow, too. */
+  private boolean write(byte[] frame) {
+    if (transport.congested()) {
+      reject(DisconnectCode.SLOW, "reads too slowly");
+      return false;
+    }
+    transport.write(frame);
+    return true;
   }
 
   /** An error reply to connect: the client closes by itself, or is closed a little later. */
   private void refuse(ErrorCode code) {
-    ClientCommand.Connect command = connect;
-    if (command != null) {
-      error(command.id(), code);
-    }
+    Connecting refused = connecting;
     state = State.REFUSED;
-    connect = null;
-    waiting = null;
+    connecting = null;
     loop.deadline(this, services.settings().refusedLinger());
+    if (refused != null) {
+      error(refused.command.id(), code);
+    }
   }
 
   private void reject(DisconnectCode code, @Nullable String why) {
@@ -464,6 +535,10 @@ public final class ClientConnection implements Outbox {
       log.info("closing {} with {} {}: {}", clientId(), code.code(), code.reason(), why);
       close(code);
     }
+  }
+
+  private static String cut(String text) {
+    return text.length() > MAX_VERSION_LENGTH ? text.substring(0, MAX_VERSION_LENGTH) : text;
   }
 
   private static @Nullable String message(@Nullable Throwable failure) {

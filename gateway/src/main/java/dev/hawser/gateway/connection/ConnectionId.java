@@ -37,13 +37,17 @@ public final class ConnectionId {
 
   /** The next id, positive. */
   public long next() {
+    int number = node.getAsInt();
+    if (number < 0 || number >= 1 << NODE_BITS) {
+      // It would spill into the time and repeat the ids of another node.
+      throw new IllegalStateException(
+          "the node's number is %d, expected 0 to %d".formatted(number, (1 << NODE_BITS) - 1));
+    }
     long now = (clock.millis() - EPOCH) << SEQUENCE_BITS;
     long ticket = last.updateAndGet(previous -> Math.max(previous + 1, now));
     long millisecond = ticket >>> SEQUENCE_BITS;
     long sequence = ticket & ((1 << SEQUENCE_BITS) - 1);
-    return millisecond << (NODE_BITS + SEQUENCE_BITS)
-        | (long) node.getAsInt() << SEQUENCE_BITS
-        | sequence;
+    return millisecond << (NODE_BITS + SEQUENCE_BITS) | (long) number << SEQUENCE_BITS | sequence;
   }
 
   /** An id as clients see it: 16 hexadecimal digits. */

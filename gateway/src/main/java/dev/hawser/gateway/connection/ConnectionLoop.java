@@ -2,23 +2,29 @@ package dev.hawser.gateway.connection;
 
 import dev.hawser.protocol.client.DisconnectCode;
 import java.time.Duration;
-import java.util.concurrent.Executor;
+import java.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The single thread that all work of a share of the node's connections runs on, with one clock tick
  * a second for all of them: server pings, missing pongs and deadlines. A connection has no timer of
  * its own and no lock.
  */
-public final class ConnectionLoop implements Executor {
+public final class ConnectionLoop {
 
   private final ScheduledExecutorService thread;
   private final TimerWheel pings;
   private final TimerWheel deadlines;
   private final int pingSeconds;
   private final int pongTimeoutSeconds;
+
+  /** Once the server stops: what a connection is told that comes all the same. */
+  private @Nullable DisconnectCode ending;
 
   /** Starts the tick. The thread is the caller's to end. */
   public ConnectionLoop(ScheduledExecutorService thread, ConnectionSettings settings) {
@@ -32,20 +38,46 @@ public final class ConnectionLoop implements Executor {
             this::tick, ThreadLocalRandom.current().nextLong(1_000), 1_000, TimeUnit.MILLISECONDS);
   }
 
-  @Override
-  public void execute(Runnable task) {
-    thread.execute(task);
+  /**
+   * Runs a task on the loop, behind those that wait already. Sessions call this from their threads,
+   * and must not fail because the server has stopped: a loop that has ended drops the task.
+   *
+   * @return whether the task will run
+   */
+  public boolean execute(Runnable task) {
+    try {
+      thread.execute(task);
+      return true;
+    } catch (RejectedExecutionException ended) {
+      return false;
+    }
   }
 
-  /** Runs a task a while later. */
-  public void after(Duration delay, Runnable task) {
-    var unused = thread.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS);
+  /**
+   * Runs a task a while later.
+   *
+   * @return to be cancelled when the task is not needed any more; null if the loop has ended
+   */
+  public @Nullable Future<?> after(Duration delay, Runnable task) {
+    try {
+      return thread.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (RejectedExecutionException ended) {
+      return null;
+    }
   }
 
-  /** The connection's {@link ClientConnection#deadlinePassed} runs after {@code delay}. */
+  /**
+   * The connection's {@link ClientConnection#deadlinePassed} runs after {@code delay}, up to one
+   * second later, never earlier: the next tick may be near.
+   */
   void deadline(ClientConnection connection, Duration delay) {
     forget(connection);
-    deadlines.add(connection, Math.toIntExact(delay.toSeconds()));
+    deadlines.add(connection, Math.toIntExact(delay.toSeconds()) + 1);
+    DisconnectCode end = ending;
+    if (end != null) {
+      // Not now: the transport is still being set up.
+      execute(() -> connection.close(end));
+    }
   }
 
   /** Pings the connection from now on, first after half to one interval, so that pings spread. */
@@ -62,20 +94,33 @@ public final class ConnectionLoop implements Executor {
     }
   }
 
-  /** Ends every connection of this loop; returns at once. */
+  /** Ends every connection of this loop, and those that still come; returns at once. */
   public void closeAll(DisconnectCode code) {
-    thread.execute(
+    execute(
         () -> {
-          deadlines.forEach(connection -> connection.close(code));
-          pings.forEach(connection -> connection.close(code));
+          ending = code;
+          Consumer<ClientConnection> close = each(connection -> connection.close(code));
+          deadlines.forEach(close);
+          pings.forEach(close);
         });
   }
 
   private void tick() {
     deadlines.advance();
-    deadlines.forEach(0, ClientConnection::deadlinePassed);
+    deadlines.forEach(0, each(ClientConnection::deadlinePassed));
     pings.advance();
-    pings.forEach(pongTimeoutSeconds, ClientConnection::pongDue);
-    pings.forEach(0, ClientConnection::ping);
+    pings.forEach(pongTimeoutSeconds, each(ClientConnection::pongDue));
+    pings.forEach(0, each(ClientConnection::ping));
+  }
+
+  /** One connection's failure must not stop the clock of all. */
+  private static Consumer<ClientConnection> each(Consumer<ClientConnection> visit) {
+    return connection -> {
+      try {
+        visit.accept(connection);
+      } catch (RuntimeException failure) {
+        connection.fail(failure);
+      }
+    };
   }
 }

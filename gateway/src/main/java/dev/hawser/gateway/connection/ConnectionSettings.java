@@ -30,12 +30,30 @@ public record ConnectionSettings(
     String path,
     AllowedOrigins allowedOrigins) {
 
-  /** Checks how the values relate. */
+  /** One place in a timer wheel per second. */
+  private static final Duration MAX_PERIOD = Duration.ofHours(1);
+
+  private static final Duration MAX_GRACE = Duration.ofHours(24);
+  private static final long MAX_SIZE = 1L << 30;
+
+  /** Checks each value, and how they relate. */
   public ConnectionSettings {
     requireWholeSeconds("ping-interval", pingInterval);
     requireWholeSeconds("pong-timeout", pongTimeout);
     requireWholeSeconds("connect-timeout", connectTimeout);
     requireWholeSeconds("refused-linger", refusedLinger);
+    if (expiryGrace.isNegative() || expiryGrace.compareTo(MAX_GRACE) > 0) {
+      throw new IllegalArgumentException(
+          "hawser.connection.expiry-grace is %s, expected 0s to 24h".formatted(expiryGrace));
+    }
+    requireAtLeastOne("max-frame-size", maxFrameBytes);
+    requireAtLeastOne("max-pending-size", maxPendingBytes);
+    requireAtLeastOne("max-upstream-in-flight", maxUpstreamInFlight);
+    if (!path.matches("(/[A-Za-z0-9._~-]+)+")) {
+      throw new IllegalArgumentException(
+          "hawser.connection.path is \"%s\", expected a path such as /connection/websocket"
+              .formatted(path));
+    }
     if (pongTimeout.compareTo(pingInterval) >= 0) {
       throw new IllegalArgumentException(
           "hawser.connection.pong-timeout is %s, expected less than ping-interval, which is %s"
@@ -44,10 +62,28 @@ public record ConnectionSettings(
   }
 
   private static void requireWholeSeconds(String key, Duration value) {
-    if (value.toSeconds() < 1 || !value.equals(Duration.ofSeconds(value.toSeconds()))) {
+    if (value.toSeconds() < 1
+        || value.compareTo(MAX_PERIOD) > 0
+        || !value.equals(Duration.ofSeconds(value.toSeconds()))) {
       throw new IllegalArgumentException(
-          "hawser.connection.%s is %s, expected whole seconds, at least 1".formatted(key, value));
+          "hawser.connection.%s is %s, expected whole seconds, 1s to 1h".formatted(key, value));
     }
+  }
+
+  private static void requireAtLeastOne(String key, int value) {
+    if (value < 1) {
+      throw new IllegalArgumentException(
+          "hawser.connection.%s is %d, expected at least 1".formatted(key, value));
+    }
+  }
+
+  private static int size(Config config, String key) {
+    long bytes = config.getBytes(key);
+    if (bytes < 1 || bytes > MAX_SIZE) {
+      throw new IllegalArgumentException(
+          "hawser.connection.%s is %d bytes, expected 1 to %d".formatted(key, bytes, MAX_SIZE));
+    }
+    return (int) bytes;
   }
 
   /** Reads the block {@code hawser.connection}. */
@@ -58,8 +94,8 @@ public record ConnectionSettings(
         config.getDuration("connect-timeout"),
         config.getDuration("refused-linger"),
         config.getDuration("expiry-grace"),
-        Math.toIntExact(config.getBytes("max-frame-size")),
-        Math.toIntExact(config.getBytes("max-pending-size")),
+        size(config, "max-frame-size"),
+        size(config, "max-pending-size"),
         config.getInt("max-upstream-in-flight"),
         config.getString("path"),
         new AllowedOrigins(config.getStringList("allowed-origins")));

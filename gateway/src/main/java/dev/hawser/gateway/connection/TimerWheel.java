@@ -20,7 +20,11 @@ final class TimerWheel {
     }
   }
 
-  /** Puts the connection where the wheel stands in {@code ticks} ticks. */
+  /**
+   * Puts the connection where the wheel stands in {@code ticks} ticks.
+   *
+   * @param ticks 1 to the size of the wheel
+   */
   void add(ClientConnection connection, int ticks) {
     connection.wheel = this;
     connection.wheelSlot = (now + ticks) % slots.size();
@@ -46,20 +50,22 @@ final class TimerWheel {
 
   /**
    * Visits the connections of the slot that was current {@code ticksAgo} ago. From the end, so that
-   * a visit may remove its connection.
+   * a visit may remove its connection, and others.
    */
   void forEach(int ticksAgo, Consumer<ClientConnection> visit) {
     forEach(slots.get(Math.floorMod(now - ticksAgo, slots.size())), visit);
   }
 
-  /** Visits all connections; a visit may remove its connection. */
+  /** Visits all connections; a visit may remove its connection, and others. */
   void forEach(Consumer<ClientConnection> visit) {
     slots.forEach(slot -> forEach(slot, visit));
   }
 
   private static void forEach(List<ClientConnection> slot, Consumer<ClientConnection> visit) {
     for (int position = slot.size() - 1; position >= 0; position--) {
-      visit.accept(slot.get(position));
+      if (position < slot.size()) {
+        visit.accept(slot.get(position));
+      }
     }
   }
 }

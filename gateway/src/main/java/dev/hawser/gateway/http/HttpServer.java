@@ -41,7 +41,13 @@ public final class HttpServer {
                     .withIdleTimeout(
                         scala.concurrent.duration.Duration.fromNanos(idleTimeout.toNanos()))))
         .bind(Directives.concat(webSockets.route(), routes))
-        .thenApply(binding -> new HttpServer(binding, webSockets));
+        .thenApply(binding -> new HttpServer(binding, webSockets))
+        .whenComplete(
+            (server, failure) -> {
+              if (failure != null) {
+                var unused = webSockets.stop();
+              }
+            });
   }
 
   private HttpServer(ServerBinding binding, WebSocketRoute webSockets) {

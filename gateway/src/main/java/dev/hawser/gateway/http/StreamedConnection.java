@@ -10,10 +10,11 @@ import dev.hawser.protocol.client.Codec;
 import dev.hawser.protocol.client.DisconnectCode;
 import dev.hawser.protocol.client.PushBody;
 import dev.hawser.protocol.client.ServerFrame;
-import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.pekko.Done;
 import org.apache.pekko.NotUsed;
@@ -24,6 +25,7 @@ import org.apache.pekko.japi.Pair;
 import org.apache.pekko.stream.BoundedSourceQueue;
 import org.apache.pekko.stream.KillSwitches;
 import org.apache.pekko.stream.Materializer;
+import org.apache.pekko.stream.StreamLimitReachedException;
 import org.apache.pekko.stream.UniqueKillSwitch;
 import org.apache.pekko.stream.javadsl.Flow;
 import org.apache.pekko.stream.javadsl.Keep;
@@ -47,10 +49,14 @@ final class StreamedConnection implements Transport {
   private final Codec codec;
   private final Materializer materializer;
   private final AtomicInteger pendingBytes = new AtomicInteger();
-  private @Nullable ClientConnection connection;
+
+  /** Messages can come in before the loop knows of the stream; they wait for this. */
+  private final CompletableFuture<ClientConnection> opened = new CompletableFuture<>();
+
   private @Nullable BoundedSourceQueue<byte[]> queue;
   private @Nullable UniqueKillSwitch cut;
   private boolean closing;
+  private @Nullable Future<?> farewell;
 
   StreamedConnection(
       ConnectionServices services, ConnectionLoop loop, Codec codec, Materializer materializer) {
@@ -73,37 +79,67 @@ final class StreamedConnection implements Transport {
 
   private NotUsed opened(
       CompletionStage<Done> ended, Pair<BoundedSourceQueue<byte[]>, UniqueKillSwitch> outgoing) {
-    loop.execute(
-        () -> {
-          queue = outgoing.first();
-          cut = outgoing.second();
-          connection = new ClientConnection(services, loop, this, codec);
-        });
-    var unused = ended.whenComplete((done, failure) -> loop.execute(this::closed));
+    boolean opening =
+        loop.execute(
+            () -> {
+              queue = outgoing.first();
+              cut = outgoing.second();
+              opened.complete(new ClientConnection(services, loop, this, codec));
+            });
+    if (!opening) {
+      outgoing.second().shutdown();
+      opened.cancel(false);
+    }
+    var unused =
+        ended
+            .handle((done, failure) -> Done.getInstance())
+            .thenCombine(opened, (done, connection) -> loop.execute(this::closed));
     return NotUsed.getInstance();
   }
 
   // What the client does.
 
   private CompletionStage<Done> received(Message message) {
-    return bytes(message)
+    CompletionStage<byte[]> whole =
+        opened.thenCombine(bytes(message), (connection, frame) -> frame);
+    return whole
         .handle(
             (frame, failure) -> {
               var handled = new CompletableFuture<Done>();
-              loop.execute(
-                  () -> {
-                    if (connection != null && !closing) {
-                      if (failure == null && frame.length <= services.settings().maxFrameBytes()) {
-                        connection.received(frame);
-                      } else {
-                        connection.close(DisconnectCode.BAD_REQUEST);
-                      }
-                    }
-                    handled.complete(Done.getInstance());
-                  });
+              boolean accepted =
+                  loop.execute(
+                      () -> {
+                        try {
+                          onFrame(frame, failure);
+                        } finally {
+                          handled.complete(Done.getInstance());
+                        }
+                      });
+              if (!accepted) {
+                handled.complete(Done.getInstance());
+              }
               return handled;
             })
         .thenCompose(handled -> handled);
+  }
+
+  private void onFrame(byte @Nullable [] frame, @Nullable Throwable failure) {
+    ClientConnection connection = opened.getNow(null);
+    if (connection == null || closing) {
+      return;
+    }
+    if (frame != null && frame.length <= services.settings().maxFrameBytes()) {
+      connection.received(frame);
+    } else if (frame != null || cause(failure) instanceof StreamLimitReachedException) {
+      connection.close(DisconnectCode.BAD_REQUEST);
+    } else {
+      // The client went away in the middle of a message.
+      closed();
+    }
+  }
+
+  private static @Nullable Throwable cause(@Nullable Throwable failure) {
+    return failure instanceof CompletionException wrapped ? wrapped.getCause() : failure;
   }
 
   private CompletionStage<byte[]> bytes(Message message) {
@@ -127,6 +163,11 @@ final class StreamedConnection implements Transport {
 
   private void closed() {
     closing = true;
+    if (farewell != null) {
+      var unused = farewell.cancel(false);
+      farewell = null;
+    }
+    ClientConnection connection = opened.getNow(null);
     if (connection != null) {
       connection.closed();
     }
@@ -138,7 +179,9 @@ final class StreamedConnection implements Transport {
   public void write(byte[] frame) {
     if (queue != null && !closing) {
       pendingBytes.addAndGet(frame.length);
-      queue.offer(frame);
+      if (!queue.offer(frame).isEnqueued()) {
+        pendingBytes.addAndGet(-frame.length);
+      }
     }
   }
 
@@ -158,16 +201,27 @@ final class StreamedConnection implements Transport {
 
   @Override
   public void close(DisconnectCode code) {
-    BoundedSourceQueue<byte[]> outgoing = queue;
     UniqueKillSwitch cutOff = cut;
-    if (outgoing == null || cutOff == null || closing) {
+    if (queue == null || cutOff == null || closing) {
       return;
     }
-    if (!code.equals(DisconnectCode.CONNECTION_CLOSED)) {
-      write(codec.encode(new ServerFrame.Push("", new PushBody.Disconnect(code))));
+    if (code.equals(DisconnectCode.CONNECTION_CLOSED)) {
+      closing = true;
+      cutOff.shutdown();
+      return;
     }
+    write(codec.encode(new ServerFrame.Push("", new PushBody.Disconnect(code))));
     closing = true;
-    outgoing.complete();
-    loop.after(CLOSE_TIMEOUT, () -> cutOff.abort(new IOException("does not take the farewell")));
+    complete(queue);
+    // Drops what the client does not take. Not a failure, which pekko-http would log as its own.
+    farewell = loop.after(CLOSE_TIMEOUT, cutOff::shutdown);
+  }
+
+  private static void complete(BoundedSourceQueue<byte[]> queue) {
+    try {
+      queue.complete();
+    } catch (IllegalStateException streamHasEnded) {
+      // The client went away just now; there is nothing left to complete.
+    }
   }
 }

@@ -17,8 +17,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.pekko.Done;
@@ -53,8 +53,11 @@ final class WebSocketRoute {
     this.materializer = SystemMaterializer.get(system).materializer();
     for (int i = 0; i < Runtime.getRuntime().availableProcessors(); i++) {
       var thread =
-          Executors.newSingleThreadScheduledExecutor(
-              Thread.ofPlatform().name("hawser-http-connections-" + i).factory());
+          new ScheduledThreadPoolExecutor(
+              1, Thread.ofPlatform().name("hawser-http-connections-" + i).factory());
+      // What waits for a time to come must hold neither a closed connection nor the process.
+      thread.setRemoveOnCancelPolicy(true);
+      thread.setExecuteExistingDelayedTasksAfterShutdownPolicy(false);
       threads.add(thread);
       loops.add(new ConnectionLoop(thread, services.settings()));
     }

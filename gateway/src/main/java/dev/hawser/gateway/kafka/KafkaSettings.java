@@ -2,6 +2,7 @@ package dev.hawser.gateway.kafka;
 
 import com.typesafe.config.Config;
 import java.time.Duration;
+import java.util.regex.Pattern;
 
 /**
  * Where Kafka is and which topics carry what, from {@code hawser.kafka}.
@@ -23,6 +24,52 @@ public record KafkaSettings(
     int eventsInFlight,
     Duration acknowledgeTimeout,
     Duration sendTimeout) {
+
+  private static final Pattern TOPIC = Pattern.compile("[A-Za-z0-9._-]{1,249}");
+  private static final Duration MIN_TIMEOUT = Duration.ofMillis(100);
+  private static final Duration MAX_TIMEOUT = Duration.ofHours(1);
+
+  /** Checks the values. */
+  public KafkaSettings {
+    if (!bootstrapServers.matches("\\s*[^\\s,]+:\\d{1,5}\\s*(,\\s*[^\\s,]+:\\d{1,5}\\s*)*")) {
+      throw new IllegalArgumentException(
+          "hawser.kafka.bootstrap-servers is \"%s\", expected host:port, several with commas"
+              .formatted(bootstrapServers));
+    }
+    if (consumerGroup.isBlank()) {
+      throw new IllegalArgumentException(
+          "hawser.kafka.consumer-group is empty, expected a name that all nodes share");
+    }
+    requireTopic("events", events);
+    requireTopic("upstream", upstream);
+    requireTopic("dead-letters", deadLetters);
+    if (events.equals(upstream) || events.equals(deadLetters)) {
+      throw new IllegalArgumentException(
+          "hawser.kafka.topics.events is %s, expected another topic than upstream and dead-letters"
+              .formatted(events));
+    }
+    if (eventsInFlight < 1) {
+      throw new IllegalArgumentException(
+          "hawser.kafka.events-in-flight is %d, expected at least 1".formatted(eventsInFlight));
+    }
+    requireTimeout("acknowledge-timeout", acknowledgeTimeout);
+    requireTimeout("send-timeout", sendTimeout);
+  }
+
+  private static void requireTopic(String key, String topic) {
+    if (!TOPIC.matcher(topic).matches()) {
+      throw new IllegalArgumentException(
+          "hawser.kafka.topics.%s is \"%s\", expected 1 to 249 of letters, digits, '.', '_' and '-'"
+              .formatted(key, topic));
+    }
+  }
+
+  private static void requireTimeout(String key, Duration timeout) {
+    if (timeout.compareTo(MIN_TIMEOUT) < 0 || timeout.compareTo(MAX_TIMEOUT) > 0) {
+      throw new IllegalArgumentException(
+          "hawser.kafka.%s is %s, expected 100ms to 1h".formatted(key, timeout));
+    }
+  }
 
   /** Reads the block {@code hawser.kafka}. */
   public static KafkaSettings from(Config config) {

@@ -73,6 +73,10 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
    * @param idleTimeout how long a session without connections stays in memory
    */
   public static void init(ClusterSharding sharding, DevicePolicy policy, Duration idleTimeout) {
+    if (!idleTimeout.isPositive()) {
+      throw new IllegalArgumentException(
+          "hawser.session.idle-timeout is %s, expected more than 0".formatted(idleTimeout));
+    }
     sharding.init(
         Entity.of(
                 KEY,

@@ -24,9 +24,11 @@ import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.QueryStringDecoder;
 import io.netty.handler.codec.http.websocketx.WebSocketDecoderConfig;
 import io.netty.handler.codec.http.websocketx.WebSocketFrameAggregator;
-import io.netty.handler.codec.http.websocketx.WebSocketServerHandshaker;
+import io.netty.handler.codec.http.websocketx.WebSocketServerHandshaker13;
 import io.netty.handler.codec.http.websocketx.WebSocketServerHandshakerFactory;
 import java.util.List;
+import java.util.concurrent.Future;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Turns one HTTP request into a WebSocket, or answers why not. After the upgrade nothing of HTTP,
@@ -35,23 +37,60 @@ import java.util.List;
 final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
 
   private static final String SUBPROTOCOLS = String.join(",", Subprotocol.SUPPORTED);
+  private static final String VERSION = "13";
   private static final String NETTY_FRAME_ENCODER = "wsencoder";
 
   private final ConnectionServices services;
   private final ConnectionLoop loop;
+  private @Nullable Future<?> timeout;
 
   Handshake(ConnectionServices services, ConnectionLoop loop) {
     this.services = services;
     this.loop = loop;
   }
 
+  /** Who opens a socket and asks for nothing must not hold it for ever. */
+  @Override
+  public void handlerAdded(ChannelHandlerContext context) {
+    timeout =
+        loop.after(
+            services.settings().connectTimeout(),
+            () -> {
+              var unused = context.close();
+            });
+  }
+
+  @Override
+  public void handlerRemoved(ChannelHandlerContext context) {
+    if (timeout != null) {
+      var unused = timeout.cancel(false);
+      timeout = null;
+    }
+  }
+
   @Override
   protected void channelRead0(ChannelHandlerContext context, FullHttpRequest request) {
     var uri = new QueryStringDecoder(request.uri());
-    var headers = request.headers();
-    if (!request.decoderResult().isSuccess()) {
+    if (!request.decoderResult().isSuccess() || !isDecodable(uri)) {
       refuse(context, BAD_REQUEST, "malformed HTTP request");
-    } else if (!uri.path().equals(services.settings().path())) {
+    } else {
+      answer(context, request, uri);
+    }
+  }
+
+  /** The decoder works, and throws, when asked. */
+  private static boolean isDecodable(QueryStringDecoder uri) {
+    try {
+      return !uri.path().isEmpty() && uri.parameters() != null;
+    } catch (IllegalArgumentException badEscape) {
+      return false;
+    }
+  }
+
+  private void answer(
+      ChannelHandlerContext context, FullHttpRequest request, QueryStringDecoder uri) {
+    var headers = request.headers();
+    if (!uri.path().equals(services.settings().path())) {
       refuse(context, NOT_FOUND, "nothing here; WebSockets are at " + services.settings().path());
     } else if (!request.method().equals(HttpMethod.GET)) {
       refuse(context, METHOD_NOT_ALLOWED, "expected GET with a WebSocket upgrade");
@@ -77,13 +116,13 @@ final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
             .allowExtensions(false)
             .closeOnProtocolViolation(false)
             .build();
-    WebSocketServerHandshaker handshaker =
-        new WebSocketServerHandshakerFactory("", SUBPROTOCOLS, decoding).newHandshaker(request);
-    if (handshaker == null) {
+    if (!VERSION.equals(request.headers().get(HttpHeaderNames.SEC_WEBSOCKET_VERSION))) {
+      // Netty would speak the drafts before RFC 6455, too, whose frames are others.
       WebSocketServerHandshakerFactory.sendUnsupportedVersionResponse(context.channel())
           .addListener(ChannelFutureListener.CLOSE);
       return;
     }
+    var handshaker = new WebSocketServerHandshaker13("", SUBPROTOCOLS, decoding);
     ChannelPipeline pipeline = context.pipeline();
     try {
       var unused = handshaker.handshake(context.channel(), request);

@@ -12,6 +12,7 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.SimpleChannelInboundHandler;
+import io.netty.handler.codec.PrematureChannelClosureException;
 import io.netty.handler.codec.TooLongFrameException;
 import io.netty.handler.codec.http.websocketx.BinaryWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.CloseWebSocketFrame;
@@ -20,8 +21,12 @@ import io.netty.handler.codec.http.websocketx.PingWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.TextWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.WebSocketCloseStatus;
 import io.netty.handler.codec.http.websocketx.WebSocketFrame;
-import java.util.concurrent.TimeUnit;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One WebSocket as a {@link Transport}, and the last handler of its pipeline. Server frames are not
@@ -30,13 +35,15 @@ import org.jspecify.annotations.Nullable;
 final class WebSocketConnection extends SimpleChannelInboundHandler<WebSocketFrame>
     implements Transport {
 
+  private static final Logger log = LoggerFactory.getLogger(WebSocketConnection.class);
+
   private static final int FINAL = 0x80;
   private static final int TEXT = 0x1;
   private static final int BINARY = 0x2;
   private static final int CLOSE = 0x8;
   private static final int PONG = 0xA;
   private static final int MAX_HEADER_BYTES = 10;
-  private static final int CLOSE_TIMEOUT_SECONDS = 3;
+  private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(3);
 
   private final ConnectionServices services;
   private final ConnectionLoop loop;
@@ -45,6 +52,9 @@ final class WebSocketConnection extends SimpleChannelInboundHandler<WebSocketFra
   private @Nullable ChannelHandlerContext context;
   private boolean flushScheduled;
   private boolean closing;
+
+  /** Ends the wait for the client's close frame; to be cancelled, or it holds a closed channel. */
+  private @Nullable Future<?> cutOff;
 
   WebSocketConnection(ConnectionServices services, ConnectionLoop loop, Codec codec) {
     this.services = services;
@@ -65,7 +75,7 @@ final class WebSocketConnection extends SimpleChannelInboundHandler<WebSocketFra
     switch (frame) {
       case TextWebSocketFrame text -> received(text.content());
       case BinaryWebSocketFrame binary -> received(binary.content());
-      case PingWebSocketFrame ping -> writeFrame(PONG, ByteBufUtil.getBytes(ping.content()));
+      case PingWebSocketFrame ping -> onPing(ping.content());
       case CloseWebSocketFrame close -> onClose(close);
       default -> {}
     }
@@ -77,19 +87,37 @@ final class WebSocketConnection extends SimpleChannelInboundHandler<WebSocketFra
     }
   }
 
+  private void onPing(ByteBuf content) {
+    if (connection == null || closing) {
+      // Nothing follows a close frame (RFC 6455, section 5.5.1).
+      return;
+    }
+    if (congested()) {
+      connection.close(DisconnectCode.SLOW);
+    } else {
+      writeFrame(PONG, ByteBufUtil.getBytes(content));
+    }
+  }
+
   private void onClose(CloseWebSocketFrame close) {
     if (closing) {
       closeChannel();
     } else {
       int code = close.statusCode();
       end(code < 0 ? WebSocketCloseStatus.NORMAL_CLOSURE.code() : code, "");
-      closeChannelOnceFlushed();
+      // Behind the flush.
+      loop.execute(this::closeChannel);
     }
   }
 
   @Override
   public void channelInactive(ChannelHandlerContext unused) {
     closed();
+    if (cutOff != null) {
+      var unusedToo = cutOff.cancel(false);
+      cutOff = null;
+    }
+    context = null;
   }
 
   @Override
@@ -99,7 +127,12 @@ final class WebSocketConnection extends SimpleChannelInboundHandler<WebSocketFra
           end(WebSocketCloseStatus.MESSAGE_TOO_BIG.code(), "message too big");
       case CorruptedWebSocketFrameException corrupted ->
           end(corrupted.closeStatus().code(), corrupted.closeStatus().reasonText());
-      default -> closeChannel();
+      case IOException gone -> closeChannel();
+      case PrematureChannelClosureException goneInTheMiddleOfAMessage -> closeChannel();
+      default -> {
+        log.error("a WebSocket failed", failure);
+        closeChannel();
+      }
     }
   }
 
@@ -139,8 +172,7 @@ final class WebSocketConnection extends SimpleChannelInboundHandler<WebSocketFra
     writeFrame(CLOSE, body);
     closing = true;
     closed();
-    var unused =
-        context.executor().schedule(this::closeChannel, CLOSE_TIMEOUT_SECONDS, TimeUnit.SECONDS);
+    cutOff = loop.after(CLOSE_TIMEOUT, this::closeChannel);
   }
 
   private void closed() {
@@ -169,7 +201,7 @@ final class WebSocketConnection extends SimpleChannelInboundHandler<WebSocketFra
     // Flushed behind the tasks that wait already: several frames then leave in one system call.
     if (!flushScheduled) {
       flushScheduled = true;
-      open.executor().execute(this::flush);
+      loop.execute(this::flush);
     }
   }
 
@@ -177,12 +209,6 @@ final class WebSocketConnection extends SimpleChannelInboundHandler<WebSocketFra
     flushScheduled = false;
     if (context != null) {
       context.flush();
-    }
-  }
-
-  private void closeChannelOnceFlushed() {
-    if (context != null) {
-      context.executor().execute(this::closeChannel);
     }
   }
 

@@ -29,6 +29,7 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /** The WebSocket listener: native epoll where there is one, NIO elsewhere. */
 public final class WebSocketServer {
@@ -41,6 +42,8 @@ public final class WebSocketServer {
   private final MultiThreadIoEventLoopGroup group;
   private final Map<EventExecutor, ConnectionLoop> loops;
   private final Channel listener;
+  private final AtomicBoolean stopping = new AtomicBoolean();
+  private final CompletableFuture<Void> stopped = new CompletableFuture<>();
 
   /**
    * Starts to listen. The stage fails with {@link java.net.BindException} when the port is taken.
@@ -121,9 +124,14 @@ public final class WebSocketServer {
     return ((InetSocketAddress) listener.localAddress()).getPort();
   }
 
-  /** Takes no new clients, tells those that are there to come back elsewhere, and ends. */
+  /**
+   * Takes no new clients, tells those that are there to come back elsewhere, and ends. A second
+   * call waits for the same end.
+   */
   public CompletionStage<Void> stop() {
-    var stopped = new CompletableFuture<Void>();
+    if (stopping.getAndSet(true)) {
+      return stopped;
+    }
     listener
         .close()
         .addListener(

@@ -1,0 +1,230 @@
+package dev.hawser.gateway.connection;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.hawser.gateway.connection.PlayedServices.Mode;
+import dev.hawser.gateway.connection.RawClient.End;
+import dev.hawser.gateway.session.EncodedPush;
+import dev.hawser.protocol.client.ClientCommand;
+import dev.hawser.protocol.client.Codec;
+import dev.hawser.protocol.client.ErrorCode;
+import dev.hawser.protocol.client.JsonCodec;
+import dev.hawser.protocol.client.Payload;
+import dev.hawser.protocol.client.ProtobufCodec;
+import dev.hawser.protocol.client.Publication;
+import dev.hawser.protocol.client.Result;
+import dev.hawser.protocol.client.ServerFrame;
+import java.time.Instant;
+import java.util.Map;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** What a connected client asks for, and what it gets. */
+@Execution(ExecutionMode.CONCURRENT)
+class CommandsTest {
+
+  private static final Payload DATA = new Payload("{\"t\":\"hi\"}".getBytes(UTF_8));
+
+  private static ServerFrame answer(RawClient client, ClientCommand command) {
+    client.send(command);
+    return client.message();
+  }
+
+  private static ServerFrame error(int id, ErrorCode code) {
+    return new ServerFrame.ErrorReply(id, code);
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void channels_and_procedures_are_not_available_yet(Door door) {
+    try (var client = Edge.shared(door).connected(Edge.newUser())) {
+      assertThat(answer(client, new ClientCommand.Publish(2, "news", DATA, 0)))
+          .isEqualTo(error(2, ErrorCode.NOT_AVAILABLE));
+      assertThat(answer(client, new ClientCommand.Subscribe(3, "news")))
+          .isEqualTo(error(3, ErrorCode.NOT_AVAILABLE));
+      assertThat(answer(client, new ClientCommand.Rpc(4, "sum", DATA)))
+          .isEqualTo(error(4, ErrorCode.NOT_AVAILABLE));
+      assertThat(answer(client, new ClientCommand.History(5, "news", 1, null, false)))
+          .isEqualTo(error(5, ErrorCode.NOT_AVAILABLE));
+      assertThat(answer(client, new ClientCommand.Presence(6, "news")))
+          .isEqualTo(error(6, ErrorCode.NOT_AVAILABLE));
+      assertThat(answer(client, new ClientCommand.PresenceStats(7, "news")))
+          .isEqualTo(error(7, ErrorCode.NOT_AVAILABLE));
+      assertThat(answer(client, new ClientCommand.SubRefresh(8, "news", "t")))
+          .isEqualTo(error(8, ErrorCode.PERMISSION_DENIED));
+      assertThat(answer(client, new ClientCommand.Unsubscribe(9, "news")))
+          .isEqualTo(new ServerFrame.Reply(9, new Result.UnsubscribeResult()));
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void another_users_stream_is_denied_and_the_own_one_is_there_already(Door door) {
+    String user = Edge.newUser();
+    var edge = Edge.shared(door);
+    try (var client = edge.connected(user)) {
+      assertThat(answer(client, new ClientCommand.Publish(2, "#" + user + "0", DATA, 0)))
+          .isEqualTo(error(2, ErrorCode.PERMISSION_DENIED));
+      assertThat(answer(client, new ClientCommand.Subscribe(3, "#bob")))
+          .isEqualTo(error(3, ErrorCode.PERMISSION_DENIED));
+      assertThat(answer(client, new ClientCommand.Subscribe(4, "#" + user)))
+          .isEqualTo(error(4, ErrorCode.ALREADY_SUBSCRIBED));
+      assertThat(answer(client, new ClientCommand.Publish(5, "#" + user, Payload.EMPTY, 0)))
+          .isEqualTo(error(5, ErrorCode.BAD_REQUEST));
+      assertThat(answer(client, new ClientCommand.Publish(6, "c".repeat(256), DATA, 0)))
+          .isEqualTo(error(6, ErrorCode.BAD_REQUEST));
+      assertThat(answer(client, new ClientCommand.Publish(7, "#" + user, DATA, 1)))
+          .isEqualTo(error(7, ErrorCode.NOT_AVAILABLE));
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void a_publish_to_the_own_stream_is_answered_once_the_broker_has_it(Door door) {
+    try (var edge = Edge.open(door, "");
+        var client = edge.upgraded()) {
+      edge.played.upstream = Mode.HOLD;
+      client.send(
+          new ClientCommand.Connect(
+              1, Tokens.of("alice"), Payload.EMPTY, Map.of(), "shop", "4.2", Map.of()));
+      String id = client.connectResult().client();
+      client.send(
+          new ClientCommand.Publish(2, "#alice", DATA, 0),
+          new ClientCommand.Rpc(3, "m", Payload.EMPTY));
+
+      assertThat(edge.played.message())
+          .isEqualTo(new Upstream.Message("alice", id, "shop/4.2", "publish", DATA));
+      // The reply to what came behind it is there; its own is not.
+      assertThat(client.message()).isEqualTo(error(3, ErrorCode.NOT_AVAILABLE));
+      edge.played.held.remove().complete(null);
+      assertThat(client.message()).isEqualTo(new ServerFrame.Reply(2, new Result.PublishResult()));
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void a_send_goes_upstream_and_is_never_answered_whatever_its_id(Door door) {
+    try (var edge = Edge.open(door, "");
+        var client = edge.connected("alice", ProtobufCodec.INSTANCE)) {
+      var binary = new Payload(new byte[] {0, 1, (byte) 0xFF, '\n'});
+      client.send(new ClientCommand.Send(5, binary), new ClientCommand.Rpc(6, "m", DATA));
+
+      var message = edge.played.message();
+      assertThat(message.event()).isEqualTo("send");
+      assertThat(message.payload()).isEqualTo(binary);
+      assertThat(client.message()).isEqualTo(error(6, ErrorCode.NOT_AVAILABLE));
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void an_upstream_that_cannot_take_it_is_a_temporary_error(Door door) {
+    try (var edge = Edge.open(door, "");
+        var client = edge.connected("alice")) {
+      edge.played.upstream = Mode.FAIL;
+
+      assertThat(answer(client, new ClientCommand.Publish(2, "#alice", DATA, 0)))
+          .isEqualTo(new ServerFrame.ErrorReply(2, 100, "internal server error", true));
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void more_than_allowed_in_flight_is_too_many(Door door) {
+    try (var edge = Edge.open(door, "connection.max-upstream-in-flight = 2");
+        var client = edge.connected("alice")) {
+      edge.played.upstream = Mode.HOLD;
+      for (int id = 2; id <= 4; id++) {
+        client.send(new ClientCommand.Publish(id, "#alice", DATA, 0));
+      }
+      assertThat(client.message()).isEqualTo(error(4, ErrorCode.TOO_MANY_REQUESTS));
+
+      edge.played.held.remove().complete(null);
+      assertThat(client.message()).isEqualTo(new ServerFrame.Reply(2, new Result.PublishResult()));
+      client.send(new ClientCommand.Publish(5, "#alice", DATA, 0));
+      // A send cannot be answered: who sends on is disconnected, and may come back.
+      client.send(new ClientCommand.Send(0, DATA));
+      assertThat(client.end()).isEqualTo(new End(3013, "too many requests"));
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void pushes_come_in_order_and_in_the_encoding_of_each_client(Door door) {
+    var edge = Edge.shared(door);
+    for (Codec codec : new Codec[] {JsonCodec.INSTANCE, ProtobufCodec.INSTANCE}) {
+      String user = Edge.newUser();
+      try (var client = edge.connected(user, codec)) {
+        var outbox = edge.played.outbox(user);
+        for (int i = 1; i <= 500; i++) {
+          outbox.push(new EncodedPush(push(user, i)));
+        }
+        for (int i = 1; i <= 500; i++) {
+          assertThat(client.message()).isEqualTo(push(user, i));
+        }
+      }
+    }
+  }
+
+  private static ServerFrame.Push push(String user, int offset) {
+    return new ServerFrame.Push("#" + user, Publication.of(DATA, offset));
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void a_refresh_with_a_good_token_moves_the_expiry(Door door) {
+    try (var edge = Edge.open(door, "connection.expiry-grace = 0s");
+        var client = edge.upgraded()) {
+      assertThat(client.connect(Tokens.of("alice", Instant.now().plusSeconds(2))).ttl())
+          .isBetween(1, 2);
+      client.send(new ClientCommand.Refresh(2, Tokens.of("alice")));
+      if (!(client.message()
+          instanceof ServerFrame.Reply(int id, Result.RefreshResult refreshed))) {
+        throw new AssertionError("expected a refresh result");
+      }
+      assertThat(id).isEqualTo(2);
+      assertThat(refreshed.expires()).isTrue();
+      assertThat(refreshed.ttl()).isBetween(3_590, 3_600);
+      assertThat(refreshed.client()).isNotEmpty();
+      await().pollDelay(java.time.Duration.ofSeconds(3)).until(() -> true);
+      assertThat(answer(client, new ClientCommand.Rpc(3, "m", DATA)))
+          .isEqualTo(error(3, ErrorCode.NOT_AVAILABLE));
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void a_refresh_with_a_wrong_token_ends_the_connection_as_the_protocol_says(Door door) {
+    var edge = Edge.shared(door);
+    String user = Edge.newUser();
+    try (var other = edge.connected(user);
+        var broken = edge.connected(user);
+        var expired = edge.connected(user)) {
+      other.send(new ClientCommand.Refresh(2, Tokens.of("mallory")));
+      broken.send(new ClientCommand.Refresh(2, "broken"));
+      expired.send(new ClientCommand.Refresh(2, Tokens.of(user, Instant.now().minusSeconds(1))));
+
+      assertThat(other.end()).isEqualTo(new End(3500, "invalid token"));
+      assertThat(broken.end()).isEqualTo(new End(3500, "invalid token"));
+      assertThat(expired.end()).isEqualTo(new End(3005, "connection expired"));
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void who_never_refreshes_is_closed_after_expiry_and_grace(Door door) {
+    try (var edge = Edge.open(door, "connection.expiry-grace = 1s");
+        var client = edge.upgraded()) {
+      Instant expiry = Instant.now().plusSeconds(2);
+      client.connect(Tokens.of("alice", expiry));
+
+      assertThat(client.end()).isEqualTo(new End(3005, "connection expired"));
+      assertThat(Instant.now()).isBetween(expiry, expiry.plusSeconds(3));
+      await().until(() -> edge.played.heard.contains("closed 3005"));
+    }
+  }
+}

@@ -1,0 +1,111 @@
+package dev.hawser.gateway.http;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.typesafe.config.ConfigFactory;
+import dev.hawser.gateway.connection.ConnectionLoop;
+import dev.hawser.gateway.connection.PlayedServices;
+import dev.hawser.protocol.client.ClientCommand;
+import dev.hawser.protocol.client.DisconnectCode;
+import dev.hawser.protocol.client.JsonCodec;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.http.javadsl.model.ws.Message;
+import org.apache.pekko.http.javadsl.model.ws.TextMessage;
+import org.apache.pekko.stream.Materializer;
+import org.apache.pekko.stream.SystemMaterializer;
+import org.apache.pekko.stream.javadsl.Sink;
+import org.apache.pekko.stream.javadsl.Source;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** The stream of one connection, without a socket. */
+class StreamedConnectionTest {
+
+  private final ActorSystem<Void> system =
+      ActorSystem.create(
+          Behaviors.empty(),
+          "streams",
+          ConfigFactory.parseString("pekko.actor.provider = local")
+              .withFallback(ConfigFactory.parseResources("hawser-pekko.conf"))
+              .withFallback(ConfigFactory.defaultReferenceUnresolved())
+              .resolve());
+  private final Materializer materializer = SystemMaterializer.get(system).materializer();
+  private final PlayedServices played = new PlayedServices("auth.anonymous = on");
+  private final ScheduledExecutorService thread = Executors.newSingleThreadScheduledExecutor();
+  private final ConnectionLoop loop = new ConnectionLoop(thread, played.services.settings());
+
+  @AfterEach
+  void end() throws Exception {
+    thread.shutdownNow();
+    system.terminate();
+    system.getWhenTerminated().toCompletableFuture().get(20, TimeUnit.SECONDS);
+  }
+
+  private static Message connect() {
+    return TextMessage.create(
+        new String(JsonCodec.INSTANCE.encode(new ClientCommand.Connect(1, "")), UTF_8));
+  }
+
+  private CompletionStage<Message> firstAnswer(Source<Message, ?> client) {
+    var connection =
+        new StreamedConnection(played.services, loop, JsonCodec.INSTANCE, materializer);
+    return client.via(connection.flow()).runWith(Sink.head(), system);
+  }
+
+  @Test
+  void a_message_that_is_there_before_the_stream_has_started_is_not_lost() throws Exception {
+    List<CompletionStage<Message>> answers = new ArrayList<>();
+    for (int i = 0; i < 500; i++) {
+      answers.add(firstAnswer(Source.single(connect()).concat(Source.maybe())));
+    }
+    for (var answer : answers) {
+      assertThat(
+              answer
+                  .toCompletableFuture()
+                  .get(20, TimeUnit.SECONDS)
+                  .asTextMessage()
+                  .getStrictText())
+          .contains("\"connect\":");
+    }
+  }
+
+  @Test
+  void a_stream_that_starts_when_the_server_has_stopped_ends_at_once() throws Exception {
+    thread.shutdownNow();
+    var connection =
+        new StreamedConnection(played.services, loop, JsonCodec.INSTANCE, materializer);
+    var answers =
+        Source.single(connect())
+            .concat(Source.<Message>maybe())
+            .via(connection.flow())
+            .runWith(Sink.seq(), system)
+            .toCompletableFuture()
+            .get(20, TimeUnit.SECONDS);
+
+    assertThat(answers).isEmpty();
+  }
+
+  @Test
+  void a_farewell_to_a_stream_that_has_just_ended_does_no_harm() throws Exception {
+    // Ends while connections are told to go; which comes first differs.
+    for (int i = 0; i < 200; i++) {
+      var connection =
+          new StreamedConnection(played.services, loop, JsonCodec.INSTANCE, materializer);
+      var ended = Source.single(connect()).via(connection.flow()).runWith(Sink.ignore(), system);
+      var closed =
+          java.util.concurrent.CompletableFuture.runAsync(
+              () -> connection.close(DisconnectCode.SHUTDOWN), thread);
+
+      closed.get(10, TimeUnit.SECONDS);
+      ended.toCompletableFuture().get(10, TimeUnit.SECONDS);
+    }
+  }
+}

@@ -1,0 +1,274 @@
+package dev.hawser.gateway.session;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import com.typesafe.config.ConfigFactory;
+import dev.hawser.gateway.session.DevicePolicy.Excess;
+import dev.hawser.protocol.client.Payload;
+import dev.hawser.protocol.event.PushEvent;
+import java.time.Duration;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import org.apache.pekko.Done;
+import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
+import org.apache.pekko.cluster.sharding.ShardRegion.CurrentShardRegionState;
+import org.apache.pekko.cluster.sharding.typed.GetShardRegionState;
+import org.apache.pekko.cluster.sharding.typed.javadsl.ClusterSharding;
+import org.apache.pekko.cluster.typed.Cluster;
+import org.apache.pekko.cluster.typed.Join;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Test;
+
+/** Sessions in a cluster of one node. */
+class SessionTest {
+
+  private static final Duration IDLE = Duration.ofMillis(500);
+  private static final Node KICKING = new Node(new DevicePolicy(2, Excess.KICK_OLDEST));
+  private static final Node REJECTING = new Node(new DevicePolicy(1, Excess.REJECT_NEWEST));
+  private static final AtomicInteger USERS = new AtomicInteger();
+  private static final AtomicLong CONNECTIONS = new AtomicLong();
+
+  private static final class Node {
+    final ActorTestKit kit =
+        ActorTestKit.create(
+            "sessions",
+            ConfigFactory.parseString(
+                    "hawser.cluster.port = 0, pekko.remote.artery.canonical.port = 0")
+                .withFallback(ConfigFactory.parseResources("hawser-pekko.conf"))
+                .withFallback(ConfigFactory.defaultReferenceUnresolved())
+                .resolve());
+    final ClusterSharding sharding = ClusterSharding.get(kit.system());
+
+    Node(DevicePolicy policy) {
+      var cluster = Cluster.get(kit.system());
+      cluster.manager().tell(Join.create(cluster.selfMember().address()));
+      Session.init(sharding, policy, IDLE);
+    }
+
+    User newUser() {
+      return new User(this, "user-" + USERS.incrementAndGet());
+    }
+  }
+
+  /** A user and how its connections and events reach its session. */
+  private record User(Node node, String id) {
+
+    void tell(Session.Command command) {
+      node.sharding.entityRefFor(Session.KEY, id).tell(command);
+    }
+
+    Tab connect() {
+      var tab = new Tab(this, CONNECTIONS.incrementAndGet(), new HeardOutbox());
+      tab.attach();
+      return tab;
+    }
+
+    Tab connected() {
+      var tab = connect();
+      assertThat(tab.outbox.next()).isEqualTo("attached");
+      return tab;
+    }
+
+    /** Pushes, and waits for the acknowledgement. */
+    void push(int offset, @Nullable Tab excluded) {
+      var acknowledged = node.kit.<Done>createTestProbe();
+      var payload = new Payload(("{\"n\":" + offset + "}").getBytes(UTF_8));
+      tell(
+          new Session.Push(
+              new PushEvent(id, null, null, null, payload),
+              4,
+              offset,
+              excluded == null ? 0 : excluded.connection,
+              acknowledged.ref()));
+      acknowledged.expectMessage(Duration.ofSeconds(10), Done.getInstance());
+    }
+
+    String pushed(int offset) {
+      return "{\"push\":{\"channel\":\"#%s\",\"pub\":{\"data\":{\"n\":%d}}}}".formatted(id, offset);
+    }
+
+    boolean inMemory() {
+      var state = node.kit.<CurrentShardRegionState>createTestProbe();
+      node.sharding.shardState().tell(new GetShardRegionState(Session.KEY, state.ref()));
+      return state.receiveMessage(Duration.ofSeconds(10)).getShards().stream()
+          .anyMatch(shard -> shard.getEntityIds().contains(id));
+    }
+  }
+
+  private record Tab(User user, long connection, HeardOutbox outbox) {
+
+    void attach() {
+      user.tell(new Session.Attach(connection, outbox));
+    }
+
+    void detach() {
+      user.tell(new Session.Detach(connection));
+    }
+  }
+
+  @AfterAll
+  static void end() {
+    KICKING.kit.shutdownTestKit();
+    REJECTING.kit.shutdownTestKit();
+  }
+
+  @Test
+  void two_tabs_get_each_push_once_and_in_order() {
+    var user = KICKING.newUser();
+    var one = user.connected();
+    var two = user.connected();
+    for (int offset = 0; offset < 100; offset++) {
+      user.push(offset, null);
+    }
+    for (int offset = 0; offset < 100; offset++) {
+      assertThat(one.outbox.next()).isEqualTo(user.pushed(offset));
+      assertThat(two.outbox.next()).isEqualTo(user.pushed(offset));
+    }
+    assertThat(one.outbox.already()).isNull();
+    assertThat(two.outbox.already()).isNull();
+  }
+
+  @Test
+  void the_excluded_connection_gets_no_echo() {
+    var user = KICKING.newUser();
+    var author = user.connected();
+    var other = user.connected();
+    user.push(1, author);
+    user.push(2, null);
+
+    assertThat(other.outbox.next()).isEqualTo(user.pushed(1));
+    assertThat(other.outbox.next()).isEqualTo(user.pushed(2));
+    assertThat(author.outbox.next()).isEqualTo(user.pushed(2));
+  }
+
+  @Test
+  void a_record_that_is_read_again_is_acknowledged_and_not_pushed() {
+    var user = KICKING.newUser();
+    var tab = user.connected();
+    user.push(7, null);
+    user.push(7, null);
+    user.push(6, null);
+    user.push(8, null);
+
+    assertThat(tab.outbox.next()).isEqualTo(user.pushed(7));
+    assertThat(tab.outbox.next()).isEqualTo(user.pushed(8));
+  }
+
+  @Test
+  void users_without_connections_acknowledge_too() {
+    KICKING.newUser().push(1, null);
+  }
+
+  @Test
+  void the_oldest_connection_goes_when_there_is_one_too_many() {
+    var user = KICKING.newUser();
+    var oldest = user.connected();
+    var second = user.connected();
+    var newest = user.connected();
+    user.push(1, null);
+
+    assertThat(oldest.outbox.next()).isEqualTo("disconnect 3504");
+    assertThat(second.outbox.next()).isEqualTo(user.pushed(1));
+    assertThat(newest.outbox.next()).isEqualTo(user.pushed(1));
+    assertThat(oldest.outbox.already()).isNull();
+  }
+
+  @Test
+  void the_late_goodbye_of_a_kicked_connection_does_no_harm() {
+    var user = KICKING.newUser();
+    var oldest = user.connected();
+    var second = user.connected();
+    var newest = user.connected();
+    oldest.detach();
+    oldest.detach();
+    user.push(1, null);
+
+    assertThat(second.outbox.next()).isEqualTo(user.pushed(1));
+    assertThat(newest.outbox.next()).isEqualTo(user.pushed(1));
+  }
+
+  @Test
+  void the_newest_connection_is_turned_away_where_the_policy_says_so() {
+    var user = REJECTING.newUser();
+    var first = user.connected();
+    var rejected = user.connect();
+    assertThat(rejected.outbox.next()).isEqualTo("disconnect 3504");
+    rejected.detach();
+    user.push(1, null);
+    assertThat(first.outbox.next()).isEqualTo(user.pushed(1));
+    assertThat(rejected.outbox.already()).isNull();
+
+    first.detach();
+    user.connected();
+  }
+
+  @Test
+  void who_comes_back_before_its_old_connection_is_noticed_keeps_the_new_one() {
+    var user = KICKING.newUser();
+    var old = user.connected();
+    var reconnected = user.connected();
+    old.detach();
+    user.push(1, null);
+
+    assertThat(reconnected.outbox.next()).isEqualTo(user.pushed(1));
+    assertThat(old.outbox.already()).isNull();
+  }
+
+  @Test
+  void a_connection_that_attaches_twice_is_there_once() {
+    var user = KICKING.newUser();
+    var tab = user.connected();
+    tab.attach();
+    assertThat(tab.outbox.next()).isEqualTo("attached");
+    user.push(1, null);
+
+    assertThat(tab.outbox.next()).isEqualTo(user.pushed(1));
+    assertThat(tab.outbox.already()).isNull();
+  }
+
+  @Test
+  void a_session_leaves_memory_when_nobody_is_there_and_comes_back() {
+    var user = KICKING.newUser();
+    var tab = user.connected();
+    tab.detach();
+    await().until(() -> !user.inMemory());
+
+    var again = user.connected();
+    user.push(1, null);
+    assertThat(again.outbox.next()).isEqualTo(user.pushed(1));
+  }
+
+  @Test
+  void a_session_stays_in_memory_while_it_has_connections_however_quiet() {
+    var user = KICKING.newUser();
+    var tab = user.connected();
+    await().pollDelay(IDLE.multipliedBy(4)).until(() -> true);
+
+    assertThat(user.inMemory()).isTrue();
+    user.push(1, null);
+    assertThat(tab.outbox.next()).isEqualTo(user.pushed(1));
+  }
+
+  @Test
+  void user_ids_of_all_kinds_have_a_session() {
+    for (String id : new String[] {"a/b", "$x", "用户", "a b", "%", "ü".repeat(255)}) {
+      var user = new User(KICKING, id);
+      var tab = user.connected();
+      user.push(1, null);
+      assertThat(tab.outbox.next()).isEqualTo(user.pushed(1));
+    }
+  }
+
+  @Test
+  void an_idle_timeout_of_nothing_is_refused() {
+    assertThatThrownBy(
+            () ->
+                Session.init(
+                    KICKING.sharding, new DevicePolicy(1, Excess.KICK_OLDEST), Duration.ZERO))
+        .hasMessageContaining("hawser.session.idle-timeout is PT0S, expected");
+  }
+}
