@@ -26,7 +26,8 @@ CREATE TABLE watching_times (
   terminate_at timestamptz,
   -- {"10.0.0.7:7355#5381": 2}: node#incarnation -> connections the user has there; empty at the end.
   nodes        jsonb NOT NULL,
-  CHECK (terminate_at > join_at)
+  CHECK (terminate_at > join_at),
+  CHECK ((terminate_at IS NULL) = (nodes <> '{}'))
 ) WITH (fillfactor = 80); -- room for a changed count on the row's own page: such updates touch no index
 
 -- One open row per user; also finds, and pages through, who is online.

@@ -11,6 +11,8 @@ import io.r2dbc.spi.R2dbcNonTransientResourceException;
 import io.r2dbc.spi.R2dbcTransientException;
 import io.r2dbc.spi.Row;
 import io.r2dbc.spi.Statement;
+import java.sql.DriverManager;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.function.Function;
@@ -31,6 +33,9 @@ public final class PresenceDatabase implements AutoCloseable {
 
   /** Whoever waits for a statement waits no longer than this. */
   static final Duration TIMEOUT = Duration.ofSeconds(10);
+
+  /** Any number; the same on all nodes. Goes with the connection. */
+  private static final String MIGRATION_LOCK = "SELECT pg_advisory_lock(4918)";
 
   private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(3);
   private static final Duration MAX_IDLE_TIME = Duration.ofMinutes(5);
@@ -74,7 +79,7 @@ public final class PresenceDatabase implements AutoCloseable {
   /**
    * Brings the tables to the newest version.
    *
-   * @throws FlywayException if PostgreSQL is away, or the tables cannot be migrated
+   * @throws RuntimeException if PostgreSQL is away, or the tables cannot be migrated
    */
   void migrate() {
     String url =
@@ -85,7 +90,10 @@ public final class PresenceDatabase implements AutoCloseable {
                 settings.name(),
                 CONNECT_TIMEOUT.toSeconds(),
                 settings.ssl() ? "&sslmode=require" : "");
-    try {
+    // Flyway's own lock does not cover the creation of its table, and nodes start together.
+    try (var connection = DriverManager.getConnection(url, settings.user(), settings.password());
+        var statement = connection.createStatement()) {
+      statement.execute(MIGRATION_LOCK);
       var unused =
           Flyway.configure()
               .dataSource(url, settings.user(), settings.password())
@@ -95,6 +103,9 @@ public final class PresenceDatabase implements AutoCloseable {
               .baselineVersion("0")
               .load()
               .migrate();
+    } catch (SQLException failure) {
+      observe(failure);
+      throw new IllegalStateException("cannot migrate", failure);
     } catch (FlywayException failure) {
       observe(failure);
       throw failure;

@@ -34,6 +34,9 @@ public final class PresenceService {
   private final CompletableFuture<NodeLease> registered = new CompletableFuture<>();
   private volatile @Nullable NodeLease lease;
 
+  /** Since when every heartbeat has succeeded, {@link System#nanoTime}; null if the last failed. */
+  private @Nullable Long aliveSince;
+
   /**
    * Starts to migrate, to lease and to record; returns at once.
    *
@@ -147,6 +150,15 @@ public final class PresenceService {
   }
 
   private void keepLease() {
+    try {
+      renew();
+    } catch (RuntimeException failure) {
+      aliveSince = null;
+      throw failure;
+    }
+  }
+
+  private void renew() {
     NodeLease current = lease;
     if (current == null) {
       database.migrate();
@@ -155,7 +167,14 @@ public final class PresenceService {
       log.warn("this node was taken for dead as {}; it registers again", current.key());
       take();
     }
-    var unused = registry.removeDead().block(PresenceDatabase.TIMEOUT);
+    long now = System.nanoTime();
+    if (aliveSince == null) {
+      aliveSince = now;
+    }
+    // After PostgreSQL was away nobody's lease is fresh: everybody gets the time to renew it.
+    if (now - aliveSince > settings.nodeTimeout().toNanos()) {
+      var unused = registry.removeDead().block(PresenceDatabase.TIMEOUT);
+    }
   }
 
   private void take() {

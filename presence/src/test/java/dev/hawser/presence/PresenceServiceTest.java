@@ -4,6 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.hawser.deploy.embedded.EmbeddedPostgreSql;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -73,6 +78,67 @@ class PresenceServiceTest {
   }
 
   @Test
+  void nodesThatStartTogetherOnAnEmptyDatabaseAllRegister(TestDatabase database) throws Exception {
+    List<PresenceService> services = new ArrayList<>();
+    for (int i = 0; i < 6; i++) {
+      services.add(PresenceService.start(database.settings(), "10.0.0.%d:7355".formatted(i)));
+    }
+    for (PresenceService service : services) {
+      registered(service);
+    }
+    assertThat(services)
+        .extracting(service -> service.lease().number())
+        .containsExactlyInAnyOrder(0, 1, 2, 3, 4, 5);
+    for (PresenceService service : services) {
+      stop(service);
+    }
+  }
+
+  @Test
+  void nodesDoNotTakeEachOtherForDeadAfterPostgreSqlWasAway() throws Exception {
+    try (var server = EmbeddedPostgreSql.start()) {
+      var database = new TestDatabase(server, "presence");
+      var first = PresenceService.start(database.settings(), "10.0.0.1:7355");
+      // Slow to find out that PostgreSQL is back.
+      var second =
+          PresenceService.start(
+              database.settings("heartbeat-interval = 600ms, node-timeout = 2s"), "10.0.0.2:7355");
+      long incarnation = registered(second).incarnation();
+      registered(first);
+      second.recorder().connected("alice");
+      await().until(() -> database.stays().size() == 1);
+      server.stop();
+      Thread.sleep(2_500);
+      server.restart();
+      await().until(() -> first.reachable() && second.reachable());
+      Thread.sleep(2_500);
+      assertThat(second.lease().incarnation()).isEqualTo(incarnation);
+      assertThat(database.stays())
+          .containsExactly("alice|t|{\"%s\": 1}".formatted(second.lease().key()));
+      stop(first);
+      stop(second);
+    }
+  }
+
+  @Test
+  void theOthersRemoveANodeThatDies(TestDatabase database) throws Exception {
+    var survivor = PresenceService.start(database.settings(), "10.0.0.1:7355");
+    registered(survivor);
+    try (PresenceDatabase connections = database.open()) {
+      var lease =
+          Objects.requireNonNull(
+              new NodeRegistry(connections, Duration.ofSeconds(1)).lease("10.0.0.2:7355").block());
+      var dying = new PresenceRecorder(connections, database.settings(), Clock.systemUTC());
+      dying.use(lease);
+      dying.connected("alice");
+      dying.flush(false);
+    }
+    assertThat(database.stays()).hasSize(1).allMatch(stay -> stay.startsWith("alice|t"));
+    await().untilAsserted(() -> assertThat(database.stays()).containsExactly("alice|f|{}"));
+    stop(survivor);
+  }
+
+  @Test
   void whilePostgreSqlIsAwayNothingIsLost() throws Exception {
     try (var server = EmbeddedPostgreSql.start()) {
       var database = new TestDatabase(server, "presence");
@@ -84,10 +150,7 @@ class PresenceServiceTest {
       assertThat(service.registered().toCompletableFuture()).isNotDone();
       server.restart();
       String key = registered(service).key();
-      await()
-          .until(
-              () ->
-                  database.stays().equals(java.util.List.of("alice|t|{\"%s\": 1}".formatted(key))));
+      await().until(() -> database.stays().equals(List.of("alice|t|{\"%s\": 1}".formatted(key))));
       assertThat(service.reachable()).isTrue();
 
       server.stop();

@@ -1,8 +1,5 @@
 package dev.hawser.gateway.connection;
 
-import static java.time.temporal.ChronoUnit.SECONDS;
-
-import dev.hawser.gateway.connection.AuthenticationException.Reason;
 import dev.hawser.gateway.session.EncodedPush;
 import dev.hawser.gateway.session.Outbox;
 import dev.hawser.gateway.session.Session;
@@ -15,13 +12,9 @@ import dev.hawser.protocol.client.MalformedFrameException;
 import dev.hawser.protocol.client.Payload;
 import dev.hawser.protocol.client.Result;
 import dev.hawser.protocol.client.ServerFrame;
-import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Map;
-import java.util.concurrent.CompletionException;
-import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -58,6 +51,7 @@ public final class ClientConnection implements Outbox {
   private final Transport transport;
   private final Codec codec;
   private final long id;
+  private final Expiry expiry;
 
   private State state = State.NEW;
   private Identity identity = Identity.ANONYMOUS;
@@ -67,9 +61,6 @@ public final class ClientConnection implements Outbox {
 
   /** Only while connecting. */
   private @Nullable Connecting connecting;
-
-  /** Only in the last ping interval before the identity expires. */
-  private @Nullable Future<?> expiryTimer;
 
   private String clientVersion = "";
 
@@ -98,6 +89,7 @@ public final class ClientConnection implements Outbox {
     this.transport = transport;
     this.codec = codec;
     this.id = services.ids().next();
+    this.expiry = new Expiry(this, loop, services.settings());
     loop.deadline(this, services.settings().connectTimeout());
   }
 
@@ -149,7 +141,7 @@ public final class ClientConnection implements Outbox {
     state = State.CLOSED;
     connecting = null;
     loop.forget(this);
-    cancelExpiry();
+    expiry.cancel();
     if (attached) {
       tell(() -> services.sessions().accept(identity.user(), new Session.Detach(id)));
     }
@@ -179,7 +171,7 @@ public final class ClientConnection implements Outbox {
   }
 
   /** On the loop, and this connection fails if the task does. */
-  private void run(Runnable task) {
+  void run(Runnable task) {
     loop.execute(
         () -> {
           try {
@@ -244,6 +236,13 @@ public final class ClientConnection implements Outbox {
     }
   }
 
+  /** A timer is set only in the last ping interval, so that no connection carries one for long. */
+  void watchExpiry() {
+    if (state == State.CONNECTED) {
+      expiry.watch(identity);
+    }
+  }
+
   // Commands.
 
   private void handle(ClientCommand command) {
@@ -304,11 +303,12 @@ public final class ClientConnection implements Outbox {
       return;
     }
     if (authenticated == null) {
-      switch (reason(failure)) {
+      var refusal = AuthenticationException.of(failure);
+      switch (refusal.reason()) {
         case MISSING -> refuse(ErrorCode.UNAUTHORIZED);
         case EXPIRED -> refuse(ErrorCode.TOKEN_EXPIRED);
         case UNAVAILABLE -> refuse(ErrorCode.INTERNAL_SERVER_ERROR);
-        case INVALID -> reject(DisconnectCode.INVALID_TOKEN, String.valueOf(message(failure)));
+        case INVALID -> reject(DisconnectCode.INVALID_TOKEN, refusal.getMessage());
       }
       return;
     }
@@ -343,7 +343,7 @@ public final class ClientConnection implements Outbox {
             subscriptions);
     reply(
         answered.command.id(),
-        identity.expiresAt() == 0 ? result : result.expiringIn(secondsToExpiry()));
+        identity.expiresAt() == 0 ? result : result.expiringIn(Expiry.secondsTo(identity)));
     watchExpiry();
     answered.behind.forEach(this::handle);
   }
@@ -363,11 +363,11 @@ public final class ClientConnection implements Outbox {
       return;
     }
     if (refreshed == null) {
-      switch (reason(failure)) {
+      var refusal = AuthenticationException.of(failure);
+      switch (refusal.reason()) {
         case EXPIRED -> close(DisconnectCode.CONNECTION_EXPIRED);
         case UNAVAILABLE -> error(commandId, ErrorCode.INTERNAL_SERVER_ERROR);
-        case MISSING, INVALID ->
-            reject(DisconnectCode.INVALID_TOKEN, String.valueOf(message(failure)));
+        case MISSING, INVALID -> reject(DisconnectCode.INVALID_TOKEN, refusal.getMessage());
       }
     } else if (!refreshed.user().equals(identity.user())) {
       reject(DisconnectCode.INVALID_TOKEN, "refresh with another user's token");
@@ -377,8 +377,8 @@ public final class ClientConnection implements Outbox {
       reply(
           commandId,
           new Result.RefreshResult(
-              clientId(), services.version(), expires, expires ? secondsToExpiry() : 0));
-      cancelExpiry();
+              clientId(), services.version(), expires, expires ? Expiry.secondsTo(identity) : 0));
+      expiry.cancel();
       watchExpiry();
     }
   }
@@ -454,47 +454,6 @@ public final class ClientConnection implements Outbox {
     return !identity.anonymous() && channel.equals(personalChannel());
   }
 
-  // Expiry.
-
-  private int secondsToExpiry() {
-    return Math.clamp(identity.expiresAt() - Instant.now().getEpochSecond(), 1, Integer.MAX_VALUE);
-  }
-
-  /** A timer is set only in the last interval, so that no connection carries one for long. */
-  private void watchExpiry() {
-    if (identity.expiresAt() == 0 || state != State.CONNECTED || expiryTimer != null) {
-      return;
-    }
-    Duration left = untilExpiry();
-    if (left.compareTo(services.settings().pingInterval().plus(1, SECONDS)) < 0) {
-      expiryTimer =
-          loop.after(left.isNegative() ? Duration.ZERO : left, () -> run(this::onExpiryTimer));
-    }
-  }
-
-  private void onExpiryTimer() {
-    expiryTimer = null;
-    if (state == State.CONNECTED && !untilExpiry().isPositive()) {
-      close(DisconnectCode.CONNECTION_EXPIRED);
-    } else {
-      watchExpiry();
-    }
-  }
-
-  private Duration untilExpiry() {
-    Instant end =
-        Instant.ofEpochSecond(identity.expiresAt()).plus(services.settings().expiryGrace());
-    return Duration.between(Instant.now(), end);
-  }
-
-  /** A timer left behind would hold a closed connection in memory. */
-  private void cancelExpiry() {
-    if (expiryTimer != null) {
-      var unused = expiryTimer.cancel(false);
-      expiryTimer = null;
-    }
-  }
-
   // Answers.
 
   private void reply(int commandId, Result result) {
@@ -539,21 +498,5 @@ public final class ClientConnection implements Outbox {
 
   private static String cut(String text) {
     return text.length() > MAX_VERSION_LENGTH ? text.substring(0, MAX_VERSION_LENGTH) : text;
-  }
-
-  private static @Nullable String message(@Nullable Throwable failure) {
-    return cause(failure) instanceof AuthenticationException known ? known.getMessage() : "failed";
-  }
-
-  private static Reason reason(@Nullable Throwable failure) {
-    if (cause(failure) instanceof AuthenticationException known) {
-      return known.reason();
-    }
-    log.error("authentication failed", failure);
-    return Reason.UNAVAILABLE;
-  }
-
-  private static @Nullable Throwable cause(@Nullable Throwable failure) {
-    return failure instanceof CompletionException wrapped ? wrapped.getCause() : failure;
   }
 }
