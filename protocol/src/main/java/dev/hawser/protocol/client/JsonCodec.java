@@ -79,15 +79,7 @@ public enum JsonCodec implements Codec {
 
   /** Whether the bytes are exactly one JSON value in valid UTF-8. */
   public static boolean isJson(byte[] bytes) {
-    try (JsonParser parser = PARSERS.createParser(bytes)) {
-      if (parser.nextToken() == null) {
-        return false;
-      }
-      parser.skipChildren();
-      return parser.nextToken() == null && isUtf8(bytes);
-    } catch (IOException notJson) {
-      return false;
-    }
+    return JsonSyntax.isValid(bytes);
   }
 
   private static <T> byte[] encode(List<? extends T> messages, Schema<T> schema) {
@@ -107,7 +99,8 @@ public enum JsonCodec implements Codec {
   }
 
   private static <T> List<T> decode(byte[] frame, Schema<T> schema) {
-    if (!isUtf8(frame)) {
+    // The parser is lenient with strings that it skips.
+    if (!JsonSyntax.isUtf8(frame)) {
       throw new MalformedFrameException("not valid UTF-8");
     }
     try (JsonParser parser = PARSERS.createParser(frame)) {
@@ -115,33 +108,5 @@ public enum JsonCodec implements Codec {
     } catch (IOException impossible) {
       throw new UncheckedIOException(impossible);
     }
-  }
-
-  /** The parser is lenient with strings that it skips. */
-  private static boolean isUtf8(byte[] bytes) {
-    int next = 0;
-    while (next < bytes.length) {
-      int first = bytes[next++];
-      if (first >= 0) {
-        continue;
-      }
-      int more = first >= (byte) 0xF0 ? 3 : first >= (byte) 0xE0 ? 2 : 1;
-      int codePoint = first & (0x3F >> more);
-      if (first < (byte) 0xC2 || first > (byte) 0xF4 || next + more > bytes.length) {
-        return false;
-      }
-      for (int end = next + more; next < end; next++) {
-        if ((bytes[next] & 0xC0) != 0x80) {
-          return false;
-        }
-        codePoint = (codePoint << 6) | (bytes[next] & 0x3F);
-      }
-      boolean overlong = codePoint < (more == 3 ? 0x10000 : more == 2 ? 0x800 : 0x80);
-      boolean surrogate = codePoint >= 0xD800 && codePoint <= 0xDFFF;
-      if (overlong || surrogate || codePoint > 0x10FFFF) {
-        return false;
-      }
-    }
-    return true;
   }
 }
