@@ -1,22 +1,38 @@
 package dev.hawser.deploy.standalone;
 
 import dev.hawser.gateway.Main;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
 
 @Command(
     name = "node",
     description = {
       "Runs a production node: needs PostgreSQL and Kafka.",
-      "Settings: the environment (HAWSER_*), or HAWSER_JAVA_OPTS=-Dconfig.file=FILE;",
-      "reference.conf of the gateway and presence modules lists them all."
+      "Settings come from the environment (HAWSER_*) and from a file; docs/operations.md has more."
     },
     mixinStandardHelpOptions = true,
     versionProvider = Hawser.Version.class)
 final class NodeCommand implements Callable<Integer> {
 
+  @Option(
+      names = "--config",
+      paramLabel = "FILE",
+      description = "Settings (HOCON); what it sets wins over the environment.")
+  private @Nullable Path file;
+
   @Override
   public Integer call() {
+    if (file != null) {
+      if (!Files.isReadable(file)) {
+        throw new IllegalArgumentException(
+            "--config is %s, expected a readable file".formatted(file));
+      }
+      System.setProperty("config.file", file.toString());
+    }
     Main.main(new String[0]);
     return 0;
   }

@@ -182,6 +182,17 @@ class HawserTest {
       assertThat(node.awaitExit()).isEqualTo(1);
       assertThat(node.output()).contains("hawser.auth has no key").doesNotContain("\tat ");
     }
+    Path settings =
+        Files.writeString(
+            temporary.resolve("node.conf"), "hawser.environment = lab\nhawser.auth.anonymous = on");
+    try (var node = hawser("node", "--config=" + settings)) {
+      assertThat(node.awaitExit()).isEqualTo(1);
+      assertThat(node.output()).contains("hawser.environment is lab, expected production");
+    }
+    try (var node = hawser("node", "--config=" + temporary.resolve("absent.conf"))) {
+      assertThat(node.awaitExit()).isEqualTo(1);
+      assertThat(node.output()).contains("absent.conf, expected a readable file");
+    }
     try (var push = hawser("push", "--port-offset=9500", "--user=alice", "{}")) {
       assertThat(push.awaitExit()).isEqualTo(1);
       assertThat(push.output())
