@@ -172,8 +172,9 @@ final class NodeRegistry {
     return execute(connection, REMOVE, row -> true, List.of((Object) ended.toArray(Long[]::new)))
         .map(
             users -> {
-              log.info(
-                  "node incarnations {} ended; removed them from {} users", ended, users.size());
+              if (!users.isEmpty()) {
+                log.info("incarnations {} ended; removed them from {} users", ended, users.size());
+              }
               return users.size();
             });
   }
