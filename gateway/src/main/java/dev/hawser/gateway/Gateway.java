@@ -2,6 +2,7 @@ package dev.hawser.gateway;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigValueFactory;
 import dev.hawser.gateway.connection.Authenticator;
 import dev.hawser.gateway.connection.ConnectionId;
 import dev.hawser.gateway.connection.ConnectionListener;
@@ -50,6 +51,10 @@ import org.slf4j.LoggerFactory;
 public final class Gateway {
 
   private static final Logger log = LoggerFactory.getLogger(Gateway.class);
+
+  /** What a stop of the doors takes besides telling their clients. */
+  private static final Duration DRAIN_MARGIN = Duration.ofSeconds(10);
+
   private static final Duration READY_POLL = Duration.ofMillis(50);
 
   private final ActorSystem<Void> system;
@@ -60,6 +65,7 @@ public final class Gateway {
   private final KafkaHealth kafka;
   private final CompletableFuture<Done> ready = new CompletableFuture<>();
   private volatile boolean serving;
+  private volatile boolean stopping;
 
   /**
    * Starts a node with these settings over the defaults of reference.conf, and returns at once.
@@ -74,7 +80,13 @@ public final class Gateway {
             .withFallback(ConfigFactory.parseResources(Gateway.class, "/hawser-pekko.conf"))
             .withFallback(ConfigFactory.defaultReferenceUnresolved())
             .resolve();
-    return new Gateway(config, GatewaySettings.from(config.getConfig("hawser")));
+    var settings = GatewaySettings.from(config.getConfig("hawser"));
+    Duration stopping = settings.drain().timeout().plus(DRAIN_MARGIN);
+    return new Gateway(
+        config.withValue(
+            "pekko.coordinated-shutdown.phases.service-unbind.timeout",
+            ConfigValueFactory.fromAnyRef(stopping)),
+        settings);
   }
 
   private Gateway(Config config, GatewaySettings settings) {
@@ -100,6 +112,13 @@ public final class Gateway {
     this.presence = PresenceService.start(settings.presence(), settings.node());
     var publisher = new RecordPublisher(settings.kafka());
     this.kafka = new KafkaHealth(system, settings.kafka(), publisher);
+    onStop(
+        CoordinatedShutdown.PhaseBeforeServiceUnbind(),
+        "not ready",
+        () -> {
+          stopping = true;
+          return CompletableFuture.completedFuture(Done.getInstance());
+        });
     onStop(CoordinatedShutdown.PhaseBeforeClusterShutdown(), "presence", presence::stop);
     onStop(
         CoordinatedShutdown.PhaseBeforeActorSystemTerminate(),
@@ -151,6 +170,7 @@ public final class Gateway {
     var services =
         new ConnectionServices(
             settings.connection(),
+            settings.drain(),
             authenticator,
             new ConnectionId(() -> presence.lease().number(), Clock.systemUTC()),
             (user, command) -> sharding.entityRefFor(Session.KEY, user).tell(command),
@@ -247,6 +267,9 @@ public final class Gateway {
 
   private List<String> problems() {
     var problems = new ArrayList<String>();
+    if (stopping) {
+      problems.add("the node is stopping");
+    }
     if (!serving) {
       problems.add("sockets are not bound");
     }

@@ -3,6 +3,7 @@ package dev.hawser.gateway;
 import com.typesafe.config.Config;
 import dev.hawser.gateway.connection.AuthenticatorSettings;
 import dev.hawser.gateway.connection.ConnectionSettings;
+import dev.hawser.gateway.connection.DrainSettings;
 import dev.hawser.gateway.http.HttpSettings;
 import dev.hawser.gateway.kafka.KafkaSettings;
 import dev.hawser.gateway.session.DevicePolicy;
@@ -20,6 +21,7 @@ record GatewaySettings(
     String node,
     Formation formation,
     ConnectionSettings connection,
+    DrainSettings drain,
     WebSocketSettings webSocket,
     HttpSettings http,
     AuthenticatorSettings authenticator,
@@ -52,6 +54,7 @@ record GatewaySettings(
             config.getString("cluster.host") + ":" + config.getInt("cluster.port"),
             formation(config.getString("cluster.formation")),
             ConnectionSettings.from(config.getConfig("connection")),
+            DrainSettings.from(config.getConfig("drain")),
             WebSocketSettings.from(config.getConfig("websocket")),
             HttpSettings.from(config.getConfig("http")),
             AuthenticatorSettings.from(config.getConfig("auth")),

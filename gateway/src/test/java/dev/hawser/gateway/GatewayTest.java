@@ -8,6 +8,10 @@ import dev.hawser.gateway.TestNode.Door;
 import io.github.centrifugal.centrifuge.ClientState;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -58,6 +62,38 @@ class GatewayTest {
         parts.push("loyal", "\"%s\"".formatted(door));
         await().until(() -> tab.received.contains("\"%s\"".formatted(door)));
       }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void aNodeThatStopsSendsItsClientsAwayOneAfterTheOther(Door door) throws Exception {
+    int clients = 30;
+    var node = TestNode.ready(parts, "hawser.drain.rate = 10");
+    List<Tab> tabs = new ArrayList<>();
+    try {
+      for (int i = 0; i < clients; i++) {
+        tabs.add(Tab.open(node.url(door), TestNode.token("drained-" + i)));
+      }
+      for (Tab tab : tabs) {
+        tab.awaitConnected();
+      }
+      var stopped = node.gateway.stop();
+      await()
+          .untilAsserted(
+              () -> assertThat(node.management("/ready").body()).contains("the node is stopping"));
+      List<Long> times = new ArrayList<>();
+      for (Tab tab : tabs) {
+        assertThat(tab.sentAwayWith.get(20, TimeUnit.SECONDS)).isEqualTo(3001);
+        times.add(tab.sentAwayAt.join());
+      }
+      Collections.sort(times);
+      assertThat(Duration.ofNanos(times.getLast() - times.getFirst()))
+          .isGreaterThan(Duration.ofSeconds(1));
+      stopped.toCompletableFuture().get(30, TimeUnit.SECONDS);
+    } finally {
+      tabs.forEach(Tab::close);
+      node.close();
     }
   }
 

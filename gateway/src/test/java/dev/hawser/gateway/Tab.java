@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.github.centrifugal.centrifuge.Client;
 import io.github.centrifugal.centrifuge.ConnectedEvent;
+import io.github.centrifugal.centrifuge.ConnectingEvent;
 import io.github.centrifugal.centrifuge.DisconnectedEvent;
 import io.github.centrifugal.centrifuge.EventListener;
 import io.github.centrifugal.centrifuge.Options;
@@ -16,9 +17,19 @@ import java.util.concurrent.TimeUnit;
 /** One tab of a user: the stock Java SDK (Protobuf), and what it got. */
 final class Tab extends EventListener implements AutoCloseable {
 
+  /** Lower ones are the SDK's own. */
+  private static final int SERVER_CODES = 3_000;
+
   final Client client;
   final List<String> received = new CopyOnWriteArrayList<>();
   final CompletableFuture<String> connected = new CompletableFuture<>();
+
+  /** When, {@link System#nanoTime}, and with which code the server said: come back. */
+  final CompletableFuture<Long> sentAwayAt = new CompletableFuture<>();
+
+  final CompletableFuture<Integer> sentAwayWith = new CompletableFuture<>();
+
+  /** Told to go, and not to come back. */
   final CompletableFuture<Integer> disconnected = new CompletableFuture<>();
 
   static Tab open(String url, String token) {
@@ -41,6 +52,14 @@ final class Tab extends EventListener implements AutoCloseable {
   @Override
   public void onConnected(Client from, ConnectedEvent event) {
     connected.complete(event.getClient());
+  }
+
+  @Override
+  public void onConnecting(Client from, ConnectingEvent event) {
+    if (event.getCode() >= SERVER_CODES) {
+      sentAwayAt.complete(System.nanoTime());
+      sentAwayWith.complete(event.getCode());
+    }
   }
 
   @Override

@@ -2,6 +2,11 @@ package dev.hawser.gateway.connection;
 
 import dev.hawser.protocol.client.DisconnectCode;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
@@ -16,6 +21,8 @@ import org.jspecify.annotations.Nullable;
  * its own and no lock.
  */
 public final class ConnectionLoop {
+
+  private static final Duration BATCH_INTERVAL = Duration.ofMillis(100);
 
   private final ScheduledExecutorService thread;
   private final TimerWheel pings;
@@ -94,15 +101,43 @@ public final class ConnectionLoop {
     }
   }
 
-  /** Ends every connection of this loop, and those that still come; returns at once. */
-  public void closeAll(DisconnectCode code) {
-    execute(
-        () -> {
-          ending = code;
-          Consumer<ClientConnection> close = each(connection -> connection.close(code));
-          deadlines.forEach(close);
-          pings.forEach(close);
-        });
+  /**
+   * Ends every connection of this loop, in no particular order and not all at once, so that they do
+   * not come back elsewhere all at once. Those that still come are ended as they come.
+   *
+   * @param perSecond how many a second; more if it would take longer than {@code within}
+   * @return completes when all have been told, or the loop has ended
+   */
+  public CompletionStage<Void> closeAll(DisconnectCode code, int perSecond, Duration within) {
+    var told = new CompletableFuture<Void>();
+    boolean started =
+        execute(
+            () -> {
+              ending = code;
+              List<ClientConnection> connections = new ArrayList<>();
+              deadlines.forEach(connections::add);
+              pings.forEach(connections::add);
+              Collections.shuffle(connections);
+              long batches = Math.max(1, within.dividedBy(BATCH_INTERVAL));
+              long inTime = Math.ceilDiv(connections.size(), batches);
+              long wanted = perSecond * BATCH_INTERVAL.toMillis() / 1_000;
+              closeNext(connections, code, Math.max(1, Math.max(inTime, wanted)), told);
+            });
+    if (!started) {
+      told.complete(null);
+    }
+    return told;
+  }
+
+  private void closeNext(
+      List<ClientConnection> left, DisconnectCode code, long batch, CompletableFuture<Void> told) {
+    Consumer<ClientConnection> close = each(connection -> connection.close(code));
+    for (long i = 0; i < batch && !left.isEmpty(); i++) {
+      close.accept(left.removeLast());
+    }
+    if (left.isEmpty() || after(BATCH_INTERVAL, () -> closeNext(left, code, batch, told)) == null) {
+      told.complete(null);
+    }
   }
 
   private void tick() {

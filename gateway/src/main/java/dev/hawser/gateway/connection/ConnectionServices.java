@@ -11,6 +11,7 @@ import java.util.function.BiConsumer;
  */
 public record ConnectionServices(
     ConnectionSettings settings,
+    DrainSettings drain,
     Authenticator authenticator,
     ConnectionId ids,
     BiConsumer<String, Session.Command> sessions,

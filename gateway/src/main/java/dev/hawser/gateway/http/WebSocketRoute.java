@@ -104,12 +104,21 @@ final class WebSocketRoute {
   }
 
   CompletionStage<Done> stop() {
-    loops.forEach(loop -> loop.closeAll(DisconnectCode.SHUTDOWN));
-    return CompletableFuture.supplyAsync(
-        () -> {
-          threads.forEach(ScheduledExecutorService::shutdown);
-          return Done.getInstance();
-        },
-        CompletableFuture.delayedExecutor(FAREWELL.toMillis(), TimeUnit.MILLISECONDS));
+    var drain = services.drain();
+    var told =
+        loops.stream()
+            .map(
+                loop ->
+                    loop.closeAll(
+                        DisconnectCode.SHUTDOWN, drain.rateOf(loops.size()), drain.timeout()))
+            .map(CompletionStage::toCompletableFuture)
+            .toArray(CompletableFuture<?>[]::new);
+    return CompletableFuture.allOf(told)
+        .thenApplyAsync(
+            all -> {
+              threads.forEach(ScheduledExecutorService::shutdown);
+              return Done.getInstance();
+            },
+            CompletableFuture.delayedExecutor(FAREWELL.toMillis(), TimeUnit.MILLISECONDS));
   }
 }

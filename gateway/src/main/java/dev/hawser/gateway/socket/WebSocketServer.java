@@ -2,6 +2,7 @@ package dev.hawser.gateway.socket;
 
 import dev.hawser.gateway.connection.ConnectionLoop;
 import dev.hawser.gateway.connection.ConnectionServices;
+import dev.hawser.gateway.connection.DrainSettings;
 import dev.hawser.protocol.client.DisconnectCode;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
@@ -42,6 +43,7 @@ public final class WebSocketServer {
   private final MultiThreadIoEventLoopGroup group;
   private final Map<EventExecutor, ConnectionLoop> loops;
   private final Channel listener;
+  private final DrainSettings drain;
   private final AtomicBoolean stopping = new AtomicBoolean();
   private final CompletableFuture<Void> stopped = new CompletableFuture<>();
 
@@ -92,7 +94,7 @@ public final class WebSocketServer {
     binding.addListener(
         done -> {
           if (done.isSuccess()) {
-            bound.complete(new WebSocketServer(group, loops, binding.channel()));
+            bound.complete(new WebSocketServer(group, loops, binding.channel(), services.drain()));
           } else {
             var unused = group.shutdownGracefully();
             bound.completeExceptionally(done.cause());
@@ -104,7 +106,9 @@ public final class WebSocketServer {
   private WebSocketServer(
       MultiThreadIoEventLoopGroup group,
       Map<EventExecutor, ConnectionLoop> loops,
-      Channel listener) {
+      Channel listener,
+      DrainSettings drain) {
+    this.drain = drain;
     this.group = group;
     this.loops = loops;
     this.listener = listener;
@@ -136,12 +140,25 @@ public final class WebSocketServer {
         .close()
         .addListener(
             closed -> {
-              loops.values().forEach(loop -> loop.closeAll(DisconnectCode.SHUTDOWN));
-              Future<?> ended =
-                  group.shutdownGracefully(
-                      QUIET_MILLISECONDS, STOP_TIMEOUT_MILLISECONDS, TimeUnit.MILLISECONDS);
-              ended.addListener(done -> stopped.complete(null));
+              var told =
+                  loops.values().stream()
+                      .map(
+                          loop ->
+                              loop.closeAll(
+                                  DisconnectCode.SHUTDOWN,
+                                  drain.rateOf(loops.size()),
+                                  drain.timeout()))
+                      .map(CompletionStage::toCompletableFuture)
+                      .toArray(CompletableFuture<?>[]::new);
+              var unused = CompletableFuture.allOf(told).thenRun(this::end);
             });
     return stopped;
+  }
+
+  private void end() {
+    Future<?> ended =
+        group.shutdownGracefully(
+            QUIET_MILLISECONDS, STOP_TIMEOUT_MILLISECONDS, TimeUnit.MILLISECONDS);
+    ended.addListener(done -> stopped.complete(null));
   }
 }

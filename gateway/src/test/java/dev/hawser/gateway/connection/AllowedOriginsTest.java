@@ -11,13 +11,13 @@ import org.junit.jupiter.params.provider.ValueSource;
 class AllowedOriginsTest {
 
   @Test
-  void clients_that_are_no_browsers_send_no_origin_and_are_let_in() {
+  void clientsThatAreNoBrowsersSendNoOriginAndAreLetIn() {
     assertThat(new AllowedOrigins(List.of()).allow(null, "example.org")).isTrue();
     assertThat(new AllowedOrigins(List.of("https://a.org")).allow(null, null)).isTrue();
   }
 
   @Test
-  void an_empty_list_lets_in_pages_of_the_same_host_and_port_only() {
+  void anEmptyListLetsInPagesOfTheSameHostAndPortOnly() {
     var sameHost = new AllowedOrigins(List.of());
 
     assertThat(sameHost.allow("https://example.org", "example.org")).isTrue();
@@ -30,7 +30,7 @@ class AllowedOriginsTest {
   }
 
   @Test
-  void a_list_lets_in_exactly_its_origins_whatever_their_case() {
+  void aListLetsInExactlyItsOriginsWhateverTheirCase() {
     var listed = new AllowedOrigins(List.of("https://A.org", "http://b.org:81"));
 
     assertThat(listed.allow("https://a.org", "x")).isTrue();
@@ -42,20 +42,20 @@ class AllowedOriginsTest {
   }
 
   @Test
-  void a_star_lets_in_every_page() {
+  void aStarLetsInEveryPage() {
     assertThat(new AllowedOrigins(List.of("*")).allow("https://any.org", "x")).isTrue();
   }
 
   @ParameterizedTest
   @ValueSource(strings = {"", "null", "not a uri", "://", "file:///home", "\u0000"})
-  void odd_origins_are_no_pages_of_this_host(String origin) {
+  void oddOriginsAreNoPagesOfThisHost(String origin) {
     assertThat(new AllowedOrigins(List.of()).allow(origin, "example.org")).isFalse();
     assertThat(new AllowedOrigins(List.of("https://a.org")).allow(origin, "a.org")).isFalse();
   }
 
   @ParameterizedTest
   @ValueSource(strings = {"", "example.org", "https://example.org/", "https://", "https://a.org/b"})
-  void origins_that_no_browser_sends_are_refused_at_start(String origin) {
+  void originsThatNoBrowserSendsAreRefusedAtStart(String origin) {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> new AllowedOrigins(List.of(origin)))
         .withMessageContaining("hawser.connection.allowed-origins has \"" + origin + "\"")

@@ -121,8 +121,7 @@ class AuthenticatorTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"HS256", "HS384", "HS512"})
-  void a_token_signed_with_the_shared_secret_lets_its_subject_in(String algorithm)
-      throws Exception {
+  void aTokenSignedWithTheSharedSecretLetsItsSubjectIn(String algorithm) throws Exception {
     var header = new JWSHeader(JWSAlgorithm.parse(algorithm));
 
     assertThat(
@@ -132,7 +131,7 @@ class AuthenticatorTest {
   }
 
   @Test
-  void the_shared_secret_serves_whatever_key_id_a_token_names() throws Exception {
+  void theSharedSecretServesWhateverKeyIdATokenNames() throws Exception {
     var header = new JWSHeader.Builder(JWSAlgorithm.HS256).keyID("v1").build();
 
     assertThat(
@@ -142,7 +141,7 @@ class AuthenticatorTest {
   }
 
   @Test
-  void keys_from_a_file_are_chosen_by_key_id() throws Exception {
+  void keysFromAFileAreChosenByKeyId() throws Exception {
     var authenticator = keyFile();
     var es256 = new JWSHeader.Builder(JWSAlgorithm.ES256).keyID("ec-1").build();
 
@@ -157,7 +156,7 @@ class AuthenticatorTest {
   }
 
   @Test
-  void keys_are_fetched_from_a_url_and_kept() throws Exception {
+  void keysAreFetchedFromAUrlAndKept() throws Exception {
     var asked = new AtomicInteger();
     var server = keyServer(asked, 0);
     try {
@@ -173,7 +172,7 @@ class AuthenticatorTest {
   }
 
   @Test
-  void while_the_key_server_is_away_clients_may_try_again_and_then_get_in() throws Exception {
+  void whileTheKeyServerIsAwayClientsMayTryAgainAndThenGetIn() throws Exception {
     var asked = new AtomicInteger();
     // The first fetch and its repetition fail.
     var server = keyServer(asked, 2);
@@ -190,7 +189,7 @@ class AuthenticatorTest {
   }
 
   @Test
-  void nothing_at_the_key_url_is_unavailable_not_invalid() throws Exception {
+  void nothingAtTheKeyUrlIsUnavailableNotInvalid() throws Exception {
     var server = keyServer(new AtomicInteger(), 0);
     server.stop(0);
     var authenticator = new Authenticator(settings("", url(server), "", "", "", false));
@@ -219,13 +218,13 @@ class AuthenticatorTest {
   }
 
   @Test
-  void a_missing_key_file_stops_the_start_and_is_named() {
+  void aMissingKeyFileStopsTheStartAndIsNamed() {
     assertThatThrownBy(() -> new Authenticator(settings("", "", "/no/such", "", "", false)))
         .hasMessageContaining("hawser.auth.jwks-file is /no/such, expected");
   }
 
   @Test
-  void the_public_key_is_no_shared_secret() throws Exception {
+  void thePublicKeyIsNoSharedSecret() throws Exception {
     // Algorithm confusion: whoever takes the key by the token's word checks HS256 with it.
     var authenticator =
         new Authenticator(
@@ -252,7 +251,7 @@ class AuthenticatorTest {
   }
 
   @Test
-  void an_unsigned_token_is_refused() {
+  void anUnsignedTokenIsRefused() {
     for (String algorithm : List.of("none", "None", "NONE")) {
       String header = "{\"alg\":\"" + algorithm + "\",\"typ\":\"JWT\"}";
       String unsigned =
@@ -263,13 +262,13 @@ class AuthenticatorTest {
   }
 
   @Test
-  void a_token_for_which_no_key_is_configured_is_refused() throws Exception {
+  void aTokenForWhichNoKeyIsConfiguredIsRefused() throws Exception {
     assertThat(refusal(sharedSecret(), rsaToken(RSA, "rsa-1", "a"))).isEqualTo(Reason.INVALID);
     assertThat(refusal(keyFile(), Tokens.of("a"))).isEqualTo(Reason.INVALID);
   }
 
   @Test
-  void a_token_of_another_secret_or_with_changed_claims_is_refused() {
+  void aTokenOfAnotherSecretOrWithChangedClaimsIsRefused() {
     String other =
         Tokens.signed(
             new JWSHeader(JWSAlgorithm.HS256),
@@ -283,12 +282,12 @@ class AuthenticatorTest {
   }
 
   @Property(tries = 300)
-  void garbage_is_refused_and_throws_nothing_else(@ForAll String garbage) {
+  void garbageIsRefusedAndThrowsNothingElse(@ForAll String garbage) {
     assertThat(refusal(sharedSecret(), "x" + garbage)).isEqualTo(Reason.INVALID);
   }
 
   @Test
-  void a_token_nested_beyond_reason_is_refused() {
+  void aTokenNestedBeyondReasonIsRefused() {
     String nested = "{\"alg\":" + "[".repeat(40_000) + "]".repeat(40_000) + "}";
 
     assertThat(refusal(sharedSecret(), Base64URL.encode(nested) + ".e30.AAAA"))
@@ -296,7 +295,7 @@ class AuthenticatorTest {
   }
 
   @Test
-  void audience_and_issuer_are_checked_when_configured() throws Exception {
+  void audienceAndIssuerAreCheckedWhenConfigured() throws Exception {
     var strict = new Authenticator(settings(Tokens.SECRET, "", "", "hawser", "me", false));
 
     assertThat(
@@ -315,7 +314,7 @@ class AuthenticatorTest {
   }
 
   @Test
-  void a_token_out_of_its_time_is_answered_so_that_the_client_gets_another_one() {
+  void aTokenOutOfItsTimeIsAnsweredSoThatTheClientGetsAnotherOne() {
     Instant now = Instant.now();
     var past = claims("a").expirationTime(Date.from(now.minusSeconds(1)));
     var future = claims("a").notBeforeTime(Date.from(now.plusSeconds(30)));
@@ -327,7 +326,7 @@ class AuthenticatorTest {
   }
 
   @Test
-  void the_connection_expires_with_the_token_unless_it_says_otherwise() throws Exception {
+  void theConnectionExpiresWithTheTokenUnlessItSaysOtherwise() throws Exception {
     long soon = Instant.now().plusSeconds(60).getEpochSecond();
     var never = new JWTClaimsSet.Builder().subject("a").build();
     var own = claims("a").claim("expire_at", soon + 1_000).build();
@@ -341,7 +340,7 @@ class AuthenticatorTest {
   }
 
   @Test
-  void an_expiry_beyond_all_calendars_can_still_be_added_up() throws Exception {
+  void anExpiryBeyondAllCalendarsCanStillBeAddedUp() throws Exception {
     var endless = claims("a").claim("expire_at", Long.MAX_VALUE).build();
 
     long expiresAt = identity(sharedSecret(), Tokens.signed(endless)).expiresAt();
@@ -350,7 +349,7 @@ class AuthenticatorTest {
   }
 
   @Test
-  void nobody_comes_in_as_nobody_unless_anonymous_clients_are_let_in() throws Exception {
+  void nobodyComesInAsNobodyUnlessAnonymousClientsAreLetIn() throws Exception {
     var open = new Authenticator(settings(Tokens.SECRET, "", "", "", "", true));
     String noSubject = Tokens.signed(new JWTClaimsSet.Builder().build());
     String emptySubject = Tokens.of("");
@@ -366,7 +365,7 @@ class AuthenticatorTest {
 
   @ParameterizedTest
   @CsvSource({"255,true", "256,false"})
-  void a_user_id_has_at_most_255_characters(int length, boolean good) throws Exception {
+  void aUserIdHasAtMost255Characters(int length, boolean good) throws Exception {
     String token = Tokens.of("u".repeat(length));
     if (good) {
       assertThat(identity(sharedSecret(), token).user()).hasSize(length);
@@ -377,7 +376,7 @@ class AuthenticatorTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"a\\u0000b", "a\\nb", "\\ud800", "\\u0085"})
-  void a_user_id_that_the_presence_tables_cannot_hold_is_refused(String escaped) throws Exception {
+  void aUserIdThatThePresenceTablesCannotHoldIsRefused(String escaped) throws Exception {
     String header = Base64URL.encode("{\"alg\":\"HS256\"}").toString();
     String body = Base64URL.encode("{\"sub\":\"" + escaped + "\"}").toString();
     var signature =
@@ -389,14 +388,14 @@ class AuthenticatorTest {
   }
 
   @Test
-  void user_ids_of_all_scripts_are_fine() throws Exception {
+  void userIdsOfAllScriptsAreFine() throws Exception {
     for (String user : List.of("42", "josé@example.org", "用户", "👩‍🚀", "a b/c#d")) {
       assertThat(identity(sharedSecret(), Tokens.of(user)).user()).isEqualTo(user);
     }
   }
 
   @Test
-  void a_subscription_token_cannot_connect() {
+  void aSubscriptionTokenCannotConnect() {
     assertThat(refusal(sharedSecret(), Tokens.signed(claims("a").claim("channel", "x").build())))
         .isEqualTo(Reason.INVALID);
   }

@@ -57,7 +57,7 @@ class ClientConnectionTest {
   }
 
   @Test
-  void a_client_that_does_not_introduce_itself_gets_its_full_time_and_one_tick_more() {
+  void aClientThatDoesNotIntroduceItselfGetsItsFullTimeAndOneTickMore() {
     for (int i = 0; i < 50; i++) {
       var client = new Client();
       thread.advance(Duration.ofSeconds(10));
@@ -69,7 +69,7 @@ class ClientConnectionTest {
   }
 
   @Test
-  void pings_come_every_interval_and_the_first_after_half_to_one() {
+  void pingsComeEveryIntervalAndTheFirstAfterHalfToOne() {
     List<Integer> firsts = new ArrayList<>();
     for (int i = 0; i < 60; i++) {
       var client = new Client().connected("alice");
@@ -92,7 +92,7 @@ class ClientConnectionTest {
   }
 
   @Test
-  void a_missing_pong_ends_the_connection_after_the_pong_timeout_and_a_pong_does_not() {
+  void aMissingPongEndsTheConnectionAfterThePongTimeoutAndAPongDoesNot() {
     var silent = new Client().connected("alice");
     var good = new Client().connected("bob");
     for (int second = 0; second < 60 && silent.transport.closes.isEmpty(); second++) {
@@ -109,7 +109,7 @@ class ClientConnectionTest {
   }
 
   @Test
-  void one_connection_that_fails_does_not_stop_the_clock_of_the_others() {
+  void oneConnectionThatFailsDoesNotStopTheClockOfTheOthers() {
     var before = new Client();
     var broken =
         new ClientConnection(played.services, loop, new BrokenTransport(), JsonCodec.INSTANCE);
@@ -142,7 +142,7 @@ class ClientConnectionTest {
   }
 
   @Test
-  void commands_behind_connect_wait_for_its_reply_and_keep_their_order() {
+  void commandsBehindConnectWaitForItsReplyAndKeepTheirOrder() {
     played.sessions = Mode.HOLD;
     var client = new Client();
     client.send(new ClientCommand.Connect(1, Tokens.of("alice")), rpc(2), rpc(3));
@@ -166,7 +166,7 @@ class ClientConnectionTest {
   }
 
   @Test
-  void too_many_or_too_large_commands_behind_connect_end_the_connection() {
+  void tooManyOrTooLargeCommandsBehindConnectEndTheConnection() {
     played.sessions = Mode.HOLD;
     var many = new Client();
     many.send(new ClientCommand.Connect(1, Tokens.of("alice")));
@@ -189,7 +189,7 @@ class ClientConnectionTest {
   }
 
   @Test
-  void a_session_that_does_not_answer_costs_the_connection_but_the_client_comes_back() {
+  void aSessionThatDoesNotAnswerCostsTheConnectionButTheClientComesBack() {
     played.sessions = Mode.HOLD;
     var client = new Client();
     client.send(new ClientCommand.Connect(1, Tokens.of("alice")));
@@ -206,7 +206,7 @@ class ClientConnectionTest {
   }
 
   @Test
-  void after_a_refused_connect_nothing_is_processed_and_the_client_may_linger() {
+  void afterARefusedConnectNothingIsProcessedAndTheClientMayLinger() {
     var client = new Client();
     String expired = Tokens.of("alice", Instant.now().minusSeconds(5));
     client.send(new ClientCommand.Connect(1, expired), rpc(2));
@@ -224,7 +224,7 @@ class ClientConnectionTest {
   }
 
   @Test
-  void a_refused_client_that_closes_by_itself_leaves_nothing_behind() {
+  void aRefusedClientThatClosesByItselfLeavesNothingBehind() {
     var client = new Client();
     client.send(new ClientCommand.Connect(1, ""));
     client.connection.closed();
@@ -237,7 +237,7 @@ class ClientConnectionTest {
   }
 
   @Test
-  void a_closed_connection_leaves_no_timer_behind() {
+  void aClosedConnectionLeavesNoTimerBehind() {
     // Expires within the ping interval, so that a timer watches it.
     String soon = Tokens.of("alice", Instant.now().plusSeconds(2));
     var client = new Client();
@@ -254,7 +254,7 @@ class ClientConnectionTest {
   }
 
   @Test
-  void a_listener_that_throws_ends_this_connection_and_detaches_it() {
+  void aListenerThatThrowsEndsThisConnectionAndDetachesIt() {
     played.listener = Mode.THROW;
     var client = new Client();
     client.send(new ClientCommand.Connect(1, Tokens.of("alice")));
@@ -266,7 +266,7 @@ class ClientConnectionTest {
   }
 
   @Test
-  void sessions_that_throw_end_this_connection_and_everybody_is_told() {
+  void sessionsThatThrowEndThisConnectionAndEverybodyIsTold() {
     var connected = new Client().connected("alice");
     played.sessions = Mode.THROW;
     var client = new Client();
@@ -280,7 +280,7 @@ class ClientConnectionTest {
   }
 
   @Test
-  void an_upstream_that_throws_ends_this_connection_only() {
+  void anUpstreamThatThrowsEndsThisConnectionOnly() {
     var client = new Client().connected("alice");
     var other = new Client().connected("bob");
     played.upstream = Mode.THROW;
@@ -293,7 +293,7 @@ class ClientConnectionTest {
   }
 
   @Test
-  void a_client_that_asks_without_reading_is_slow_too() {
+  void aClientThatAsksWithoutReadingIsSlowToo() {
     var client = new Client().connected("alice");
     client.transport.congested = true;
     client.send(rpc(2), rpc(3), rpc(4));
@@ -303,7 +303,7 @@ class ClientConnectionTest {
   }
 
   @Test
-  void after_the_end_the_session_is_not_heard_any_more() {
+  void afterTheEndTheSessionIsNotHeardAnyMore() {
     var client = new Client().connected("alice");
     var outbox = played.outbox("alice");
     client.connection.closed();
@@ -319,7 +319,7 @@ class ClientConnectionTest {
   }
 
   @Test
-  void a_session_does_not_fail_when_the_server_has_stopped() {
+  void aSessionDoesNotFailWhenTheServerHasStopped() {
     new Client().connected("alice");
     var outbox = played.outbox("alice");
     thread.shutdown();
@@ -327,17 +327,17 @@ class ClientConnectionTest {
     outbox.push(push("1"));
     outbox.attached();
     outbox.disconnect(DisconnectCode.SHUTDOWN);
-    loop.closeAll(DisconnectCode.SHUTDOWN);
+    var unused = loop.closeAll(DisconnectCode.SHUTDOWN, Integer.MAX_VALUE, Duration.ZERO);
 
     assertThat(loop.execute(() -> {})).isFalse();
     assertThat(loop.after(SECOND, () -> {})).isNull();
   }
 
   @Test
-  void a_server_that_stops_ends_all_connections_and_those_that_still_come() {
+  void aServerThatStopsEndsAllConnectionsAndThoseThatStillCome() {
     var connected = new Client().connected("alice");
     var fresh = new Client();
-    loop.closeAll(DisconnectCode.SHUTDOWN);
+    var unused = loop.closeAll(DisconnectCode.SHUTDOWN, Integer.MAX_VALUE, Duration.ZERO);
     thread.runWaiting();
     var late = new Client();
     thread.runWaiting();
@@ -349,7 +349,7 @@ class ClientConnectionTest {
   }
 
   @Test
-  void a_push_that_json_cannot_carry_ends_the_connection_with_the_reason() {
+  void aPushThatJsonCannotCarryEndsTheConnectionWithTheReason() {
     var client = new Client().connected("alice");
     played.outbox("alice").push(push("no json"));
     thread.runWaiting();
@@ -358,7 +358,7 @@ class ClientConnectionTest {
   }
 
   @Test
-  void endless_names_and_versions_are_cut_before_they_are_kept() {
+  void endlessNamesAndVersionsAreCutBeforeTheyAreKept() {
     var client = new Client();
     client.send(
         new ClientCommand.Connect(

@@ -40,7 +40,7 @@ class CommandsTest {
 
   @ParameterizedTest
   @EnumSource
-  void channels_and_procedures_are_not_available_yet(Door door) {
+  void channelsAndProceduresAreNotAvailableYet(Door door) {
     try (var client = Edge.shared(door).connected(Edge.newUser())) {
       assertThat(answer(client, new ClientCommand.Publish(2, "news", DATA, 0)))
           .isEqualTo(error(2, ErrorCode.NOT_AVAILABLE));
@@ -63,7 +63,7 @@ class CommandsTest {
 
   @ParameterizedTest
   @EnumSource
-  void another_users_stream_is_denied_and_the_own_one_is_there_already(Door door) {
+  void anotherUsersStreamIsDeniedAndTheOwnOneIsThereAlready(Door door) {
     String user = Edge.newUser();
     var edge = Edge.shared(door);
     try (var client = edge.connected(user)) {
@@ -84,7 +84,7 @@ class CommandsTest {
 
   @ParameterizedTest
   @EnumSource
-  void a_publish_to_the_own_stream_is_answered_once_the_broker_has_it(Door door) {
+  void aPublishToTheOwnStreamIsAnsweredOnceTheBrokerHasIt(Door door) {
     try (var edge = Edge.open(door, "");
         var client = edge.upgraded()) {
       edge.played.upstream = Mode.HOLD;
@@ -107,7 +107,7 @@ class CommandsTest {
 
   @ParameterizedTest
   @EnumSource
-  void a_send_goes_upstream_and_is_never_answered_whatever_its_id(Door door) {
+  void aSendGoesUpstreamAndIsNeverAnsweredWhateverItsId(Door door) {
     try (var edge = Edge.open(door, "");
         var client = edge.connected("alice", ProtobufCodec.INSTANCE)) {
       var binary = new Payload(new byte[] {0, 1, (byte) 0xFF, '\n'});
@@ -122,7 +122,7 @@ class CommandsTest {
 
   @ParameterizedTest
   @EnumSource
-  void an_upstream_that_cannot_take_it_is_a_temporary_error(Door door) {
+  void anUpstreamThatCannotTakeItIsATemporaryError(Door door) {
     try (var edge = Edge.open(door, "");
         var client = edge.connected("alice")) {
       edge.played.upstream = Mode.FAIL;
@@ -134,7 +134,7 @@ class CommandsTest {
 
   @ParameterizedTest
   @EnumSource
-  void more_than_allowed_in_flight_is_too_many(Door door) {
+  void moreThanAllowedInFlightIsTooMany(Door door) {
     try (var edge = Edge.open(door, "connection.max-upstream-in-flight = 2");
         var client = edge.connected("alice")) {
       edge.played.upstream = Mode.HOLD;
@@ -154,7 +154,7 @@ class CommandsTest {
 
   @ParameterizedTest
   @EnumSource
-  void pushes_come_in_order_and_in_the_encoding_of_each_client(Door door) {
+  void pushesComeInOrderAndInTheEncodingOfEachClient(Door door) {
     var edge = Edge.shared(door);
     for (Codec codec : new Codec[] {JsonCodec.INSTANCE, ProtobufCodec.INSTANCE}) {
       String user = Edge.newUser();
@@ -176,7 +176,7 @@ class CommandsTest {
 
   @ParameterizedTest
   @EnumSource
-  void a_refresh_with_a_good_token_moves_the_expiry(Door door) {
+  void aRefreshWithAGoodTokenMovesTheExpiry(Door door) {
     try (var edge = Edge.open(door, "connection.expiry-grace = 0s");
         var client = edge.upgraded()) {
       assertThat(client.connect(Tokens.of("alice", Instant.now().plusSeconds(2))).ttl())
@@ -198,7 +198,7 @@ class CommandsTest {
 
   @ParameterizedTest
   @EnumSource
-  void a_refresh_with_a_wrong_token_ends_the_connection_as_the_protocol_says(Door door) {
+  void aRefreshWithAWrongTokenEndsTheConnectionAsTheProtocolSays(Door door) {
     var edge = Edge.shared(door);
     String user = Edge.newUser();
     try (var other = edge.connected(user);
@@ -216,7 +216,7 @@ class CommandsTest {
 
   @ParameterizedTest
   @EnumSource
-  void who_never_refreshes_is_closed_after_expiry_and_grace(Door door) {
+  void whoNeverRefreshesIsClosedAfterExpiryAndGrace(Door door) {
     try (var edge = Edge.open(door, "connection.expiry-grace = 1s");
         var client = edge.upgraded()) {
       Instant expiry = Instant.now().plusSeconds(2);

@@ -29,7 +29,7 @@ class ConnectTest {
 
   @ParameterizedTest
   @EnumSource
-  void the_connect_reply_tells_id_version_heartbeat_expiry_and_the_personal_stream(Door door) {
+  void theConnectReplyTellsIdVersionHeartbeatExpiryAndThePersonalStream(Door door) {
     String user = Edge.newUser();
     try (var client = Edge.shared(door).upgraded()) {
       var result = client.connect(Tokens.of(user));
@@ -47,7 +47,7 @@ class ConnectTest {
 
   @ParameterizedTest
   @EnumSource
-  void several_commands_in_one_frame_are_answered_in_their_order(Door door) {
+  void severalCommandsInOneFrameAreAnsweredInTheirOrder(Door door) {
     try (var client = Edge.shared(door).upgraded(ProtobufCodec.INSTANCE)) {
       client.send(
           new ClientCommand.Connect(1, Tokens.of(Edge.newUser())),
@@ -71,7 +71,7 @@ class ConnectTest {
 
   @ParameterizedTest
   @EnumSource
-  void who_says_nothing_is_stale(Door door) {
+  void whoSaysNothingIsStale(Door door) {
     try (var edge = Edge.open(door, "connection.connect-timeout = 1s");
         var client = edge.upgraded()) {
       assertThat(client.end()).isEqualTo(new End(3502, "stale"));
@@ -81,7 +81,7 @@ class ConnectTest {
 
   @ParameterizedTest
   @EnumSource
-  void nothing_is_welcome_before_connect_and_connect_comes_once(Door door) {
+  void nothingIsWelcomeBeforeConnectAndConnectComesOnce(Door door) {
     var edge = Edge.shared(door);
     try (var early = edge.upgraded();
         var pong = edge.upgraded();
@@ -98,7 +98,7 @@ class ConnectTest {
 
   @ParameterizedTest
   @EnumSource
-  void garbage_ends_the_connection_with_one_log_line_that_does_not_repeat_it(Door door) {
+  void garbageEndsTheConnectionWithOneLogLineThatDoesNotRepeatIt(Door door) {
     var logger = (Logger) LoggerFactory.getLogger(ClientConnection.class);
     var appender = new ListAppender<ILoggingEvent>();
     appender.start();
@@ -127,7 +127,7 @@ class ConnectTest {
 
   @ParameterizedTest
   @EnumSource
-  void empty_frames_are_garbage_too(Door door) {
+  void emptyFramesAreGarbageToo(Door door) {
     var edge = Edge.shared(door);
     try (var json = edge.connected(Edge.newUser());
         var protobuf = edge.connected(Edge.newUser(), ProtobufCodec.INSTANCE)) {
@@ -141,7 +141,7 @@ class ConnectTest {
 
   @ParameterizedTest
   @EnumSource
-  void a_wrong_token_ends_the_connection_for_good(Door door) {
+  void aWrongTokenEndsTheConnectionForGood(Door door) {
     try (var client = Edge.shared(door).upgraded()) {
       client.send(new ClientCommand.Connect(1, Tokens.of("alice") + "x"));
 
@@ -151,7 +151,7 @@ class ConnectTest {
 
   @ParameterizedTest
   @EnumSource
-  void an_expired_or_missing_token_is_told_and_the_client_closes_by_itself_or_is_closed(Door door) {
+  void anExpiredOrMissingTokenIsToldAndTheClientClosesByItselfOrIsClosed(Door door) {
     try (var edge = Edge.open(door, "connection.refused-linger = 1s");
         var expired = edge.upgraded();
         var missing = edge.upgraded()) {
@@ -174,7 +174,7 @@ class ConnectTest {
 
   @ParameterizedTest
   @EnumSource
-  void where_it_is_allowed_nobody_in_particular_comes_in_and_has_no_session(Door door) {
+  void whereItIsAllowedNobodyInParticularComesInAndHasNoSession(Door door) {
     try (var edge = Edge.open(door, "auth.anonymous = on");
         var client = edge.upgraded()) {
       var result = client.connect("");
@@ -193,7 +193,7 @@ class ConnectTest {
 
   @ParameterizedTest
   @EnumSource
-  void a_session_that_turns_a_connection_away_ends_it_with_its_reason(Door door) {
+  void aSessionThatTurnsAConnectionAwayEndsItWithItsReason(Door door) {
     try (var edge = Edge.open(door, "");
         var client = edge.upgraded()) {
       edge.played.sessions = PlayedServices.Mode.HOLD;

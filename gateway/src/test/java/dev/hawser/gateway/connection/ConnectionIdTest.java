@@ -22,7 +22,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ConnectionIdTest {
 
   @Test
-  void ids_are_unique_and_rise_for_every_thread() throws Exception {
+  void idsAreUniqueAndRiseForEveryThread() throws Exception {
     var ids = new ConnectionId(() -> 3, Clock.systemUTC());
     Set<Long> all = ConcurrentHashMap.newKeySet();
     var fell = new AtomicInteger();
@@ -52,7 +52,7 @@ class ConnectionIdTest {
   }
 
   @Test
-  void ids_rise_while_the_clock_stands_still_or_steps_back() {
+  void idsRiseWhileTheClockStandsStillOrStepsBack() {
     var clock = new SteppingClock(Instant.parse("2026-06-01T00:00:10Z"));
     var ids = new ConnectionId(() -> 1_023, clock);
     long last = ids.next();
@@ -69,14 +69,14 @@ class ConnectionIdTest {
   }
 
   @Test
-  void ids_are_positive_even_when_the_clock_is_before_the_epoch() {
+  void idsArePositiveEvenWhenTheClockIsBeforeTheEpoch() {
     var ids = new ConnectionId(() -> 0, new SteppingClock(Instant.parse("1990-01-01T00:00:00Z")));
 
     assertThat(ids.next()).isPositive();
   }
 
   @Test
-  void nodes_make_different_ids_and_so_does_a_node_whose_number_changes() {
+  void nodesMakeDifferentIdsAndSoDoesANodeWhoseNumberChanges() {
     var clock = new SteppingClock(Instant.parse("2026-06-01T00:00:00Z"));
     var number = new AtomicInteger(5);
     var changing = new ConnectionId(number::get, clock);
@@ -94,20 +94,20 @@ class ConnectionIdTest {
 
   @ParameterizedTest
   @ValueSource(ints = {-1, 1_024, 65_535})
-  void a_number_that_would_spill_into_the_time_is_refused(int number) {
+  void aNumberThatWouldSpillIntoTheTimeIsRefused(int number) {
     var ids = new ConnectionId(() -> number, Clock.systemUTC());
 
     assertThatThrownBy(ids::next).hasMessageContaining(number + ", expected 0 to 1023");
   }
 
   @Property
-  void text_becomes_the_same_id_again(@ForAll long id) {
+  void textBecomesTheSameIdAgain(@ForAll long id) {
     assertThat(ConnectionId.toText(id)).hasSize(16);
     assertThat(ConnectionId.fromText(ConnectionId.toText(id))).isEqualTo(id);
   }
 
   @Property
-  void other_text_is_no_connection_and_throws_nothing(@ForAll String text) {
+  void otherTextIsNoConnectionAndThrowsNothing(@ForAll String text) {
     if (!text.matches("[0-9a-fA-F]{16}")) {
       assertThat(ConnectionId.fromText(text)).isZero();
     }

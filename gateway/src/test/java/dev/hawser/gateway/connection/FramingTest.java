@@ -40,7 +40,7 @@ class FramingTest {
 
   @ParameterizedTest
   @EnumSource
-  void a_message_in_fragments_with_a_ping_between_is_one_message(Door door) {
+  void aMessageInFragmentsWithAPingBetweenIsOneMessage(Door door) {
     try (var client = Edge.shared(door).connected(Edge.newUser())) {
       byte[] command = bytes("{\"rpc\":{\"method\":\"größer\"},\"id\":7}");
       client.send(TEXT, Arrays.copyOf(command, 20));
@@ -58,7 +58,7 @@ class FramingTest {
 
   @ParameterizedTest
   @EnumSource
-  void json_in_a_binary_frame_and_pongs_unasked_are_tolerated(Door door) {
+  void jsonInABinaryFrameAndPongsUnaskedAreTolerated(Door door) {
     try (var client = Edge.shared(door).connected(Edge.newUser())) {
       client.send(FINAL | PONG, bytes("x"));
       client.send(FINAL | BINARY, bytes("{\"rpc\":{\"method\":\"m\"},\"id\":3}"));
@@ -83,7 +83,7 @@ class FramingTest {
 
   @ParameterizedTest
   @EnumSource
-  void the_largest_message_is_taken_and_one_byte_more_is_too_much(Door door) {
+  void theLargestMessageIsTakenAndOneByteMoreIsTooMuch(Door door) {
     try (var edge = Edge.open(door, "");
         var client = edge.connected("alice");
         var inFragments = edge.connected("bob")) {
@@ -125,7 +125,7 @@ class FramingTest {
 
   @ParameterizedTest(name = "{0} {1}")
   @MethodSource("violations")
-  void a_violation_ends_this_connection_and_no_other(Door door, String name, byte[] violation) {
+  void aViolationEndsThisConnectionAndNoOther(Door door, String name, byte[] violation) {
     String user = Edge.newUser();
     var edge = Edge.shared(door);
     try (var client = edge.connected(user);
@@ -140,7 +140,7 @@ class FramingTest {
 
   @ParameterizedTest
   @EnumSource
-  void a_clean_close_is_answered_in_kind_and_the_user_is_gone(Door door) {
+  void aCleanCloseIsAnsweredInKindAndTheUserIsGone(Door door) {
     try (var edge = Edge.open(door, "");
         var client = edge.connected("alice")) {
       client.send(FINAL | CLOSE, new byte[] {0x03, (byte) 0xE8});
@@ -160,7 +160,7 @@ class FramingTest {
 
   @ParameterizedTest
   @EnumSource
-  void a_close_without_a_code_is_answered_too(Door door) {
+  void aCloseWithoutACodeIsAnsweredToo(Door door) {
     try (var client = Edge.shared(door).connected(Edge.newUser())) {
       client.send(FINAL | CLOSE, new byte[0]);
 
@@ -172,7 +172,7 @@ class FramingTest {
 
   @ParameterizedTest
   @EnumSource
-  void nothing_follows_the_servers_close_frame(Door door) {
+  void nothingFollowsTheServersCloseFrame(Door door) {
     try (var client = Edge.shared(door).connected(Edge.newUser())) {
       client.sendText("garbage");
       client.send(FINAL | PING, bytes("late"));
@@ -188,7 +188,7 @@ class FramingTest {
 
   @ParameterizedTest
   @EnumSource
-  void an_end_without_a_close_frame_and_a_reset_are_noticed(Door door) {
+  void anEndWithoutACloseFrameAndAResetAreNoticed(Door door) {
     try (var edge = Edge.open(door, "");
         var ended = edge.connected("alice");
         var reset = edge.connected("bob");

@@ -49,7 +49,7 @@ class HandshakeTest {
 
   @ParameterizedTest
   @MethodSource("encodings")
-  void the_client_chooses_the_encoding_and_only_a_known_subprotocol_is_echoed(
+  void theClientChoosesTheEncodingAndOnlyAKnownSubprotocolIsEchoed(
       Door door, String offered, String query, String echoed, Codec codec) {
     try (var client = Edge.shared(door).dial()) {
       var headers =
@@ -76,7 +76,7 @@ class HandshakeTest {
 
   @ParameterizedTest
   @EnumSource
-  void pages_of_other_origins_are_refused(Door door) {
+  void pagesOfOtherOriginsAreRefused(Door door) {
     var edge = Edge.shared(door);
     String own = "http://127.0.0.1:" + edge.port;
 
@@ -88,7 +88,7 @@ class HandshakeTest {
 
   @ParameterizedTest
   @EnumSource
-  void pages_of_listed_origins_are_let_in(Door door) {
+  void pagesOfListedOriginsAreLetIn(Door door) {
     try (var edge = Edge.open(door, "connection.allowed-origins = [\"https://a.org\"]")) {
       String own = "http://127.0.0.1:" + edge.port;
 
@@ -101,7 +101,7 @@ class HandshakeTest {
 
   @ParameterizedTest
   @EnumSource
-  void everything_but_a_websocket_at_its_path_gets_an_http_error(Door door) {
+  void everythingButAWebsocketAtItsPathGetsAnHttpError(Door door) {
     var edge = Edge.shared(door);
     var handshake = RawClient.handshake();
 
@@ -115,7 +115,7 @@ class HandshakeTest {
 
   @ParameterizedTest
   @EnumSource
-  void handshakes_against_rfc_6455_are_refused(Door door) {
+  void handshakesAgainstRfc6455AreRefused(Door door) {
     var edge = Edge.shared(door);
     for (String missing :
         new String[] {"Sec-WebSocket-Key", "Sec-WebSocket-Version", "Connection", "Upgrade"}) {
@@ -132,7 +132,7 @@ class HandshakeTest {
 
   @ParameterizedTest
   @EnumSource
-  void headers_as_firefox_writes_them_are_understood(Door door) {
+  void headersAsFirefoxWritesThemAreUnderstood(Door door) {
     var headers = RawClient.handshake("Connection", "keep-alive, Upgrade", "Upgrade", "WebSocket");
 
     assertThat(status(Edge.shared(door), "GET", PATH, headers)).isEqualTo(101);
@@ -140,7 +140,7 @@ class HandshakeTest {
 
   @ParameterizedTest
   @EnumSource
-  void compression_is_declined(Door door) {
+  void compressionIsDeclined(Door door) {
     try (var client = Edge.shared(door).dial()) {
       var answer =
           client.request(
@@ -154,7 +154,7 @@ class HandshakeTest {
   /** pekko-http has an idle timeout of its own, which is a minute and not waited for here. */
   @ParameterizedTest
   @EnumSource(names = "NETTY")
-  void a_socket_that_never_asks_for_anything_is_cut_after_the_connect_timeout(Door door) {
+  void aSocketThatNeverAsksForAnythingIsCutAfterTheConnectTimeout(Door door) {
     try (var edge = Edge.open(door, "connection.connect-timeout = 1s");
         var client = edge.dial()) {
       assertThat(client.frame()).isNull();

@@ -42,7 +42,7 @@ class LivenessTest {
 
   @ParameterizedTest
   @EnumSource
-  void who_answers_pings_stays(Door door) {
+  void whoAnswersPingsStays(Door door) {
     try (var edge = Edge.open(door, QUICK);
         var client = edge.connected("alice")) {
       for (int ping = 0; ping < 3; ping++) {
@@ -57,7 +57,7 @@ class LivenessTest {
 
   @ParameterizedTest
   @EnumSource
-  void who_does_not_answer_is_told_and_cut_even_if_it_never_closes(Door door) {
+  void whoDoesNotAnswerIsToldAndCutEvenIfItNeverCloses(Door door) {
     try (var edge = Edge.open(door, QUICK);
         var client = edge.connected("alice")) {
       assertThat(client.message()).isEqualTo(new ServerFrame.Ping());
@@ -79,7 +79,7 @@ class LivenessTest {
 
   @ParameterizedTest
   @EnumSource
-  void who_reads_nothing_is_cut_before_much_waits_and_others_do_not_notice(Door door) {
+  void whoReadsNothingIsCutBeforeMuchWaitsAndOthersDoNotNotice(Door door) {
     try (var edge = Edge.open(door, "");
         var slow = RawClient.dial(edge.port, 4_096);
         var other = edge.connected("bob")) {
@@ -109,7 +109,7 @@ class LivenessTest {
 
   @ParameterizedTest
   @EnumSource
-  void who_asks_and_asks_and_reads_nothing_is_cut_too(Door door) throws Exception {
+  void whoAsksAndAsksAndReadsNothingIsCutToo(Door door) throws Exception {
     try (var edge = Edge.open(door, "connection.max-pending-size = 64 KiB");
         var client = RawClient.dial(edge.port, 4_096)) {
       client.upgrade(JsonCodec.INSTANCE);
@@ -138,7 +138,7 @@ class LivenessTest {
 
   @ParameterizedTest
   @EnumSource
-  void pings_of_a_client_that_reads_nothing_do_not_fill_the_memory(Door door) throws Exception {
+  void pingsOfAClientThatReadsNothingDoNotFillTheMemory(Door door) throws Exception {
     try (var edge = Edge.open(door, QUICK + ", connection.max-pending-size = 64 KiB");
         var client = RawClient.dial(edge.port, 4_096)) {
       client.upgrade(JsonCodec.INSTANCE);
@@ -174,7 +174,7 @@ class LivenessTest {
 
   @ParameterizedTest
   @EnumSource
-  void a_server_that_stops_tells_everybody_and_takes_nobody_new(Door door) {
+  void aServerThatStopsTellsEverybodyAndTakesNobodyNew(Door door) {
     try (var edge = Edge.open(door, "")) {
       List<RawClient> clients = new ArrayList<>();
       for (int i = 0; i < 20; i++) {
@@ -203,7 +203,7 @@ class LivenessTest {
 
   @ParameterizedTest
   @EnumSource
-  void a_server_stops_though_clients_do_not_react(Door door) {
+  void aServerStopsThoughClientsDoNotReact(Door door) {
     try (var edge = Edge.open(door, "");
         var deaf = RawClient.dial(edge.port, 4_096)) {
       deaf.upgrade(JsonCodec.INSTANCE);

@@ -59,6 +59,7 @@ public final class PlayedServices {
     services =
         new ConnectionServices(
             ConnectionSettings.from(config.getConfig("hawser.connection")),
+            DrainSettings.from(config.getConfig("hawser.drain")),
             new Authenticator(AuthenticatorSettings.from(config.getConfig("hawser.auth"))),
             new ConnectionId(() -> 7, Clock.systemUTC()),
             this::toSession,

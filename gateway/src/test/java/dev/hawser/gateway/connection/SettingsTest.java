@@ -35,7 +35,7 @@ class SettingsTest {
   }
 
   @Test
-  void the_defaults_are_right() {
+  void theDefaultsAreRight() {
     assertThat(ConnectionSettings.from(hawser("").getConfig("connection")).maxFrameBytes())
         .isEqualTo(65_536);
     assertThat(KafkaSettings.from(hawser("").getConfig("kafka")).eventsInFlight()).isEqualTo(128);
@@ -69,7 +69,7 @@ class SettingsTest {
         "path|\"/a?b\"|such as /connection/websocket",
         "allowed-origins|[\"https://a.org/\"]|https://example.org",
       })
-  void a_wrong_connection_setting_is_named(String key, String value, String expectation) {
+  void aWrongConnectionSettingIsNamed(String key, String value, String expectation) {
     refused("connection", ConnectionSettings::from, key, value, expectation);
   }
 
@@ -91,7 +91,7 @@ class SettingsTest {
         "acknowledge-timeout|2h|100ms to 1h",
         "send-timeout|1ms|100ms to 1h",
       })
-  void a_wrong_kafka_setting_is_named(String key, String value, String expectation) {
+  void aWrongKafkaSettingIsNamed(String key, String value, String expectation) {
     refused("kafka", KafkaSettings::from, key, value, expectation);
   }
 
@@ -99,19 +99,19 @@ class SettingsTest {
   @CsvSource(
       delimiter = '|',
       value = {"port|-1|0 to 65535", "port|65536|0 to 65535", "host|\"\"|address"})
-  void a_wrong_listener_is_named(String key, String value, String expectation) {
+  void aWrongListenerIsNamed(String key, String value, String expectation) {
     refused("websocket", WebSocketSettings::from, key, value, expectation);
     refused("http", HttpSettings::from, key, value, expectation);
   }
 
   @ParameterizedTest
   @CsvSource({"-1", "100000"})
-  void a_wrong_number_of_event_loops_is_named(String loops) {
+  void aWrongNumberOfEventLoopsIsNamed(String loops) {
     refused("websocket", WebSocketSettings::from, "event-loops", loops, "0 to 1024");
   }
 
   @Test
-  void a_wrong_device_policy_is_named() {
+  void aWrongDevicePolicyIsNamed() {
     refused("session", DevicePolicy::from, "max-connections", "0", "at least 1");
     refused("session", DevicePolicy::from, "excess", "nobody", "kick-oldest or reject-newest");
   }
@@ -126,20 +126,20 @@ class SettingsTest {
   }
 
   @Test
-  void authentication_needs_a_key_or_anonymous() {
+  void authenticationNeedsAKeyOrAnonymous() {
     assertThat(authenticationError("")).contains("hawser.auth has no key", "expected hmac-secret");
     assertThat(authenticationError("auth.anonymous = on")).isEmpty();
   }
 
   @Test
-  void a_short_secret_is_refused_and_not_repeated() {
+  void aShortSecretIsRefusedAndNotRepeated() {
     assertThat(authenticationError("auth.hmac-secret = sesame"))
         .contains("hawser.auth.hmac-secret has 6 characters", "at least 32")
         .doesNotContain("sesame");
   }
 
   @Test
-  void a_secret_does_not_show_in_the_settings() {
+  void aSecretDoesNotShowInTheSettings() {
     var settings =
         AuthenticatorSettings.from(hawser("auth.hmac-secret = " + Tokens.SECRET).getConfig("auth"));
 
@@ -147,14 +147,14 @@ class SettingsTest {
   }
 
   @Test
-  void there_is_one_key_set_at_most() {
+  void thereIsOneKeySetAtMost() {
     assertThat(authenticationError("auth { jwks-url = \"https://a.org/k\", jwks-file = k }"))
         .contains("jwks-url and hawser.auth.jwks-file are both set", "expected one");
   }
 
   @ParameterizedTest
   @CsvSource({"keys.json", "file:/etc/passwd", "ftp://a.org/k", "https://"})
-  void a_key_set_comes_by_http(String url) {
+  void aKeySetComesByHttp(String url) {
     assertThat(authenticationError("auth.jwks-url = \"" + url + "\""))
         .contains("hawser.auth.jwks-url is " + url, "expected an http or https URL");
   }

@@ -22,7 +22,7 @@ class TimerWheelTest {
   private final ConnectionLoop loop = new ConnectionLoop(new ManualExecutor(), SERVICES.settings());
 
   @Property(tries = 300)
-  void every_connection_has_its_turn_when_a_naive_model_says_so(
+  void everyConnectionHasItsTurnWhenANaiveModelSaysSo(
       @ForAll @IntRange(min = 1, max = 30) int ticks, @ForAll long seed) {
     var random = new Random(seed);
     var wheel = new TimerWheel(ticks);
@@ -59,7 +59,7 @@ class TimerWheelTest {
   }
 
   @Test
-  void a_visit_may_remove_its_connection_and_others() {
+  void aVisitMayRemoveItsConnectionAndOthers() {
     var wheel = new TimerWheel(1);
     List<ClientConnection> connections = new ArrayList<>();
     for (int i = 0; i < 10; i++) {

@@ -61,7 +61,7 @@ class StreamedConnectionTest {
   }
 
   @Test
-  void a_message_that_is_there_before_the_stream_has_started_is_not_lost() throws Exception {
+  void aMessageThatIsThereBeforeTheStreamHasStartedIsNotLost() throws Exception {
     List<CompletionStage<Message>> answers = new ArrayList<>();
     for (int i = 0; i < 500; i++) {
       answers.add(firstAnswer(Source.single(connect()).concat(Source.maybe())));
@@ -78,7 +78,7 @@ class StreamedConnectionTest {
   }
 
   @Test
-  void a_stream_that_starts_when_the_server_has_stopped_ends_at_once() throws Exception {
+  void aStreamThatStartsWhenTheServerHasStoppedEndsAtOnce() throws Exception {
     thread.shutdownNow();
     var connection =
         new StreamedConnection(played.services, loop, JsonCodec.INSTANCE, materializer);
@@ -94,7 +94,7 @@ class StreamedConnectionTest {
   }
 
   @Test
-  void a_farewell_to_a_stream_that_has_just_ended_does_no_harm() throws Exception {
+  void aFarewellToAStreamThatHasJustEndedDoesNoHarm() throws Exception {
     // Ends while connections are told to go; which comes first differs.
     for (int i = 0; i < 200; i++) {
       var connection =

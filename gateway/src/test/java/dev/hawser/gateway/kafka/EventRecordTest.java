@@ -59,7 +59,7 @@ class EventRecordTest {
   }
 
   @Test
-  void an_event_is_what_its_headers_say_and_its_value_untouched() {
+  void anEventIsWhatItsHeadersSayAndItsValueUntouched() {
     var event =
         read(
             " {\"n\" : 1} ",
@@ -84,7 +84,7 @@ class EventRecordTest {
   }
 
   @Test
-  void of_a_header_given_twice_the_last_counts() {
+  void ofAHeaderGivenTwiceTheLastCounts() {
     assertThat(read(JSON, EventHeaders.USER, "alice", EventHeaders.USER, "bob"))
         .isEqualTo(
             new EventRecord.ToUser(
@@ -92,7 +92,7 @@ class EventRecordTest {
   }
 
   @Test
-  void an_internal_event_is_not_for_clients_whatever_else_it_says() {
+  void anInternalEventIsNotForClientsWhateverElseItSays() {
     assertThat(read(JSON, EventHeaders.INNER, "true")).isEqualTo(new EventRecord.Inner());
     assertThat(read(null, EventHeaders.INNER, "")).isEqualTo(new EventRecord.Inner());
     assertThat(read(JSON, EventHeaders.INNER, "1", EventHeaders.USER, "alice"))
@@ -102,7 +102,7 @@ class EventRecordTest {
   }
 
   @Test
-  void every_reason_against_delivery_says_what_was_expected() {
+  void everyReasonAgainstDeliverySaysWhatWasExpected() {
     assertThat(reason(read(JSON))).isEqualTo("no target, expected header X-Uid");
     assertThat(reason(read(JSON, EventHeaders.CHANNEL, "news")))
         .isEqualTo("channels (X-Guid) are not available");
@@ -121,7 +121,7 @@ class EventRecordTest {
   }
 
   @Test
-  void a_value_that_is_not_json_is_delivered_when_that_is_allowed() {
+  void aValueThatIsNotJsonIsDeliveredWhenThatIsAllowed() {
     var binary = record(new byte[] {0, 1, 2}, Map.of(EventHeaders.USER, "alice".getBytes(UTF_8)));
 
     assertThat(EventRecord.of(binary, true)).isInstanceOf(EventRecord.Undeliverable.class);
@@ -129,7 +129,7 @@ class EventRecordTest {
   }
 
   @Test
-  void json_nested_beyond_reason_is_undeliverable() {
+  void jsonNestedBeyondReasonIsUndeliverable() {
     assertThat(reason(read("[".repeat(100_000), EventHeaders.USER, "alice"))).contains("not JSON");
     assertThat(reason(read("[".repeat(5_000) + "]".repeat(5_000), EventHeaders.USER, "alice")))
         .contains("not JSON");
@@ -151,7 +151,7 @@ class EventRecordTest {
   }
 
   @Property
-  void random_bytes_never_throw(
+  void randomBytesNeverThrow(
       @ForAll("headers") Map<String, byte[]> headers, @ForAll byte[] value, @ForAll boolean json) {
     assertThat(EventRecord.of(record(value, headers), json)).isNotNull();
   }

@@ -22,7 +22,7 @@ class SessionStateTest {
   }
 
   @Property(tries = 300)
-  void connections_come_and_go_as_in_a_naive_model(
+  void connectionsComeAndGoAsInANaiveModel(
       @ForAll @IntRange(min = 1, max = 5) int limit, @ForAll Excess excess, @ForAll long seed) {
     var random = new Random(seed);
     var state = new SessionState(new DevicePolicy(limit, excess));
@@ -56,7 +56,7 @@ class SessionStateTest {
   }
 
   @Property(tries = 300)
-  void of_one_partition_each_record_is_new_once_however_often_it_is_read_again(
+  void ofOnePartitionEachRecordIsNewOnceHoweverOftenItIsReadAgain(
       @ForAll long seed, @ForAll @IntRange(min = 1, max = 50) int records) {
     var random = new Random(seed);
     var state = new SessionState(new DevicePolicy(1, Excess.KICK_OLDEST));
@@ -77,7 +77,7 @@ class SessionStateTest {
   }
 
   @Test
-  void offsets_of_another_partition_start_anew() {
+  void offsetsOfAnotherPartitionStartAnew() {
     var state = new SessionState(new DevicePolicy(1, Excess.KICK_OLDEST));
 
     assertThat(state.advance(0, 100)).isTrue();

@@ -117,7 +117,7 @@ class SessionTest {
   }
 
   @Test
-  void two_tabs_get_each_push_once_and_in_order() {
+  void twoTabsGetEachPushOnceAndInOrder() {
     var user = KICKING.newUser();
     var one = user.connected();
     var two = user.connected();
@@ -133,7 +133,7 @@ class SessionTest {
   }
 
   @Test
-  void the_excluded_connection_gets_no_echo() {
+  void theExcludedConnectionGetsNoEcho() {
     var user = KICKING.newUser();
     var author = user.connected();
     var other = user.connected();
@@ -146,7 +146,7 @@ class SessionTest {
   }
 
   @Test
-  void a_record_that_is_read_again_is_acknowledged_and_not_pushed() {
+  void aRecordThatIsReadAgainIsAcknowledgedAndNotPushed() {
     var user = KICKING.newUser();
     var tab = user.connected();
     user.push(7, null);
@@ -159,12 +159,12 @@ class SessionTest {
   }
 
   @Test
-  void users_without_connections_acknowledge_too() {
+  void usersWithoutConnectionsAcknowledgeToo() {
     KICKING.newUser().push(1, null);
   }
 
   @Test
-  void the_oldest_connection_goes_when_there_is_one_too_many() {
+  void theOldestConnectionGoesWhenThereIsOneTooMany() {
     var user = KICKING.newUser();
     var oldest = user.connected();
     var second = user.connected();
@@ -178,7 +178,7 @@ class SessionTest {
   }
 
   @Test
-  void the_late_goodbye_of_a_kicked_connection_does_no_harm() {
+  void theLateGoodbyeOfAKickedConnectionDoesNoHarm() {
     var user = KICKING.newUser();
     var oldest = user.connected();
     var second = user.connected();
@@ -192,7 +192,7 @@ class SessionTest {
   }
 
   @Test
-  void the_newest_connection_is_turned_away_where_the_policy_says_so() {
+  void theNewestConnectionIsTurnedAwayWhereThePolicySaysSo() {
     var user = REJECTING.newUser();
     var first = user.connected();
     var rejected = user.connect();
@@ -207,7 +207,7 @@ class SessionTest {
   }
 
   @Test
-  void who_comes_back_before_its_old_connection_is_noticed_keeps_the_new_one() {
+  void whoComesBackBeforeItsOldConnectionIsNoticedKeepsTheNewOne() {
     var user = KICKING.newUser();
     var old = user.connected();
     var reconnected = user.connected();
@@ -219,7 +219,7 @@ class SessionTest {
   }
 
   @Test
-  void a_connection_that_attaches_twice_is_there_once() {
+  void aConnectionThatAttachesTwiceIsThereOnce() {
     var user = KICKING.newUser();
     var tab = user.connected();
     tab.attach();
@@ -231,7 +231,7 @@ class SessionTest {
   }
 
   @Test
-  void a_session_leaves_memory_when_nobody_is_there_and_comes_back() {
+  void aSessionLeavesMemoryWhenNobodyIsThereAndComesBack() {
     var user = KICKING.newUser();
     var tab = user.connected();
     tab.detach();
@@ -243,7 +243,7 @@ class SessionTest {
   }
 
   @Test
-  void a_session_stays_in_memory_while_it_has_connections_however_quiet() {
+  void aSessionStaysInMemoryWhileItHasConnectionsHoweverQuiet() {
     var user = KICKING.newUser();
     var tab = user.connected();
     await().pollDelay(IDLE.multipliedBy(4)).until(() -> true);
@@ -254,7 +254,7 @@ class SessionTest {
   }
 
   @Test
-  void user_ids_of_all_kinds_have_a_session() {
+  void userIdsOfAllKindsHaveASession() {
     for (String id : new String[] {"a/b", "$x", "用户", "a b", "%", "ü".repeat(255)}) {
       var user = new User(KICKING, id);
       var tab = user.connected();
@@ -264,7 +264,7 @@ class SessionTest {
   }
 
   @Test
-  void an_idle_timeout_of_nothing_is_refused() {
+  void anIdleTimeoutOfNothingIsRefused() {
     assertThatThrownBy(
             () ->
                 Session.init(

@@ -25,7 +25,7 @@ class PipelineTest {
   }
 
   @Test
-  void after_the_upgrade_nothing_of_http_is_left_and_no_frame_encoder() {
+  void afterTheUpgradeNothingOfHttpIsLeftAndNoFrameEncoder() {
     try (var thread = Executors.newSingleThreadScheduledExecutor()) {
       var services = new PlayedServices("").services;
       var loop = new ConnectionLoop(thread, services.settings());

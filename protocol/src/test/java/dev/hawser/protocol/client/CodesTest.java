@@ -15,13 +15,13 @@ class CodesTest {
     "3000, true", "3499, true", "3500, false", "3999, false",
     "4000, true", "4499, true", "4500, false", "4999, false"
   })
-  void the_range_of_a_disconnect_code_tells_whether_clients_come_back(int code, boolean reconnect) {
+  void theRangeOfADisconnectCodeTellsWhetherClientsComeBack(int code, boolean reconnect) {
     assertThat(new DisconnectCode(code, "any").reconnect()).isEqualTo(reconnect);
   }
 
   @ParameterizedTest
   @ValueSource(ints = {-1, 0, 1000, 2999, 5000})
-  void a_disconnect_code_outside_the_protocol_is_refused(int code) {
+  void aDisconnectCodeOutsideTheProtocolIsRefused(int code) {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> new DisconnectCode(code, "any"))
         .withMessageContaining("3000 to 4999")
@@ -30,14 +30,14 @@ class CodesTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"123", "null", " true ", "\"quoted\"", "{\"reconnect\":false}", "[]"})
-  void a_disconnect_reason_that_parses_as_json_is_refused(String reason) {
+  void aDisconnectReasonThatParsesAsJsonIsRefused(String reason) {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> new DisconnectCode(4000, reason))
         .withMessageContaining("JSON");
   }
 
   @Test
-  void a_disconnect_reason_fits_into_a_close_frame() {
+  void aDisconnectReasonFitsIntoACloseFrame() {
     assertThat(new DisconnectCode(4000, "€".repeat(41)).reason()).hasSize(41);
     assertThatIllegalArgumentException()
         .isThrownBy(() -> new DisconnectCode(4000, "€".repeat(41) + "!"))
@@ -48,7 +48,7 @@ class CodesTest {
   }
 
   @Test
-  void an_unsubscribe_code_from_2500_on_makes_clients_subscribe_again() {
+  void anUnsubscribeCodeFrom2500OnMakesClientsSubscribeAgain() {
     assertThat(UnsubscribeCode.SERVER_UNSUBSCRIBE.resubscribe()).isFalse();
     assertThat(UnsubscribeCode.INSUFFICIENT_STATE.resubscribe()).isTrue();
     assertThatIllegalArgumentException().isThrownBy(() -> new UnsubscribeCode(1999, "any"));

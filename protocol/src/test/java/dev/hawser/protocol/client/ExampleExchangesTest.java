@@ -25,7 +25,7 @@ class ExampleExchangesTest {
   private static final ClientInfo SEVEN = new ClientInfo("7", "c0de…");
 
   @Test
-  void connect_with_two_subscribes_in_one_frame() {
+  void connectWithTwoSubscribesInOneFrame() {
     commands(
         """
         {"connect":{"token":"eyJ…","name":"js"},"id":1}
@@ -50,7 +50,7 @@ class ExampleExchangesTest {
   }
 
   @Test
-  void reconnect_with_recovery() {
+  void reconnectWithRecovery() {
     var seen = new StreamPosition(13, "kQ7x");
     commands(
         """
@@ -77,7 +77,7 @@ class ExampleExchangesTest {
   }
 
   @Test
-  void failed_recovery_and_errors() {
+  void failedRecoveryAndErrors() {
     frames(
         """
         {"id":4,"subscribe":{"recoverable":true,"positioned":true,"epoch":"Zz19","offset":7,"was_recovering":true}}
@@ -91,7 +91,7 @@ class ExampleExchangesTest {
   }
 
   @Test
-  void refresh_and_unsubscribe() {
+  void refreshAndUnsubscribe() {
     commands(
         """
         {"refresh":{"token":"eyK…"},"id":5}
@@ -111,7 +111,7 @@ class ExampleExchangesTest {
   }
 
   @Test
-  void publish_presence_history_rpc_and_send() {
+  void publishPresenceHistoryRpcAndSend() {
     commands(
         """
         {"publish":{"channel":"chat:1","data":{"t":"hi"}},"id":8}
@@ -176,7 +176,7 @@ class ExampleExchangesTest {
   }
 
   @Test
-  void connect_reply_of_an_http_transport() {
+  void connectReplyOfAnHttpTransport() {
     frames(
         """
         {"id":1,"connect":{"client":"3aa1…","ping":25,"pong":true,"session":"S-secret","node":"n2"}}
@@ -187,7 +187,7 @@ class ExampleExchangesTest {
 
   /** Fields marked "always" in section 3. */
   @Test
-  void empty_results_keep_the_fields_that_clients_rely_on() {
+  void emptyResultsKeepTheFieldsThatClientsRelyOn() {
     frames(
         """
         {"id":1,"presence":{"presence":{}}}
@@ -201,7 +201,7 @@ class ExampleExchangesTest {
   }
 
   @Test
-  void protobuf_bytes() {
+  void protobufBytes() {
     ProtobufCodec codec = ProtobufCodec.INSTANCE;
     var unsubscribed = new Reply(7, new Result.UnsubscribeResult());
     var connect = new Connect(1, "");

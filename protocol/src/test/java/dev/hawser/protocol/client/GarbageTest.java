@@ -24,12 +24,12 @@ class GarbageTest {
   private static final ProtobufCodec PROTOBUF = ProtobufCodec.INSTANCE;
 
   @Property
-  void random_bytes_are_decoded_or_malformed(@ForAll byte[] bytes) {
+  void randomBytesAreDecodedOrMalformed(@ForAll byte[] bytes) {
     decodeOrMalformed(bytes);
   }
 
   @Property
-  void cut_frames_are_decoded_or_malformed(
+  void cutFramesAreDecodedOrMalformed(
       @ForAll ClientCommand command, @ForAll ServerFrame frame, @ForAll long seed) {
     var random = new Random(seed);
     for (byte[] whole :
@@ -41,7 +41,7 @@ class GarbageTest {
   }
 
   @Property
-  void mutated_frames_are_decoded_or_malformed(
+  void mutatedFramesAreDecodedOrMalformed(
       @ForAll ClientCommand command, @ForAll ServerFrame frame, @ForAll long seed) {
     var random = new Random(seed);
     for (byte[] whole :
@@ -57,7 +57,7 @@ class GarbageTest {
   }
 
   @Property
-  void a_cut_single_protobuf_message_is_malformed(@ForAll ClientCommand command) {
+  void aCutSingleProtobufMessageIsMalformed(@ForAll ClientCommand command) {
     byte[] whole = PROTOBUF.encode(command);
     for (int length = 0; length < whole.length; length++) {
       assertMalformed(PROTOBUF, Arrays.copyOf(whole, length));
@@ -91,7 +91,7 @@ class GarbageTest {
         "{\"id\":1,\"ping\":{}}",
         "{\"id\":1}"
       })
-  void a_json_frame_against_the_rules_is_malformed(String frame) {
+  void aJsonFrameAgainstTheRulesIsMalformed(String frame) {
     assertMalformed(JSON, frame.getBytes(UTF_8));
   }
 
@@ -113,12 +113,12 @@ class GarbageTest {
         "06 08 01 6a 02 12 ff", // method is cut
         "07 08 01 6a 03 12 01 ff", // method is not UTF-8
       })
-  void a_protobuf_frame_against_the_rules_is_malformed(String frame) {
+  void aProtobufFrameAgainstTheRulesIsMalformed(String frame) {
     assertMalformed(PROTOBUF, HexFormat.ofDelimiter(" ").parseHex(frame.strip()));
   }
 
   @Test
-  void strings_in_json_are_utf8_also_where_they_are_skipped() {
+  void stringsInJsonAreUtf8AlsoWhereTheyAreSkipped() {
     for (String bytes : new String[] {"c0 80", "ed a0 80", "f8 88 80 80", "f4 90 80 80", "e2 82"}) {
       byte[] bad = HexFormat.ofDelimiter(" ").parseHex(bytes);
       assertMalformed(JSON, concat("{\"unknown\":\"".getBytes(UTF_8), bad, "\"}".getBytes(UTF_8)));
@@ -126,7 +126,7 @@ class GarbageTest {
   }
 
   @Test
-  void nesting_without_end_is_malformed() {
+  void nestingWithoutEndIsMalformed() {
     byte[] arrays = "[".repeat(60_000).getBytes(UTF_8);
     assertMalformed(JSON, concat("{\"id\":1,\"rpc\":{\"data\":".getBytes(UTF_8), arrays));
 
@@ -140,13 +140,13 @@ class GarbageTest {
   }
 
   @Test
-  void a_number_without_end_is_malformed() {
+  void aNumberWithoutEndIsMalformed() {
     byte[] digits = "9".repeat(60_000).getBytes(UTF_8);
     assertMalformed(JSON, concat("{\"id\":".getBytes(UTF_8), digits, "}".getBytes(UTF_8)));
   }
 
   @Test
-  void the_message_tells_the_place_and_never_the_content() {
+  void theMessageTellsThePlaceAndNeverTheContent() {
     var frame =
         """
         {"id":1,"connect":{"token":"secret-1"}}

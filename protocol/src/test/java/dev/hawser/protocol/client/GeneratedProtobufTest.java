@@ -26,7 +26,7 @@ import net.jqwik.api.domains.Domain;
 class GeneratedProtobufTest {
 
   @Property
-  void generated_classes_agree_on_commands(@ForAll ClientCommand command) throws IOException {
+  void generatedClassesAgreeOnCommands(@ForAll ClientCommand command) throws IOException {
     byte[] encoded = ProtobufCodec.INSTANCE.encode(command);
     Message generated =
         ClientProtocol.Command.parseDelimitedFrom(new ByteArrayInputStream(encoded));
@@ -37,7 +37,7 @@ class GeneratedProtobufTest {
   }
 
   @Property
-  void generated_classes_agree_on_server_frames(@ForAll ServerFrame frame) throws IOException {
+  void generatedClassesAgreeOnServerFrames(@ForAll ServerFrame frame) throws IOException {
     byte[] encoded = ProtobufCodec.INSTANCE.encode(frame);
     Message generated = ClientProtocol.Reply.parseDelimitedFrom(new ByteArrayInputStream(encoded));
 

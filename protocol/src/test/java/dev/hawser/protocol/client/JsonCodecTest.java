@@ -16,7 +16,7 @@ class JsonCodecTest {
   private static final JsonCodec CODEC = JsonCodec.INSTANCE;
 
   @Test
-  void line_breaks_in_a_payload_become_spaces() {
+  void lineBreaksInAPayloadBecomeSpaces() {
     var push = push("{\r\n  \"text\": \"two\\nlines\"\n}");
 
     assertThat(encode(push))
@@ -26,7 +26,7 @@ class JsonCodecTest {
   }
 
   @Test
-  void encoding_leaves_the_payload_itself_alone() {
+  void encodingLeavesThePayloadItselfAlone() {
     byte[] bytes = "[\n1]".getBytes(UTF_8);
     CODEC.encode(new ServerFrame.Push("c", new PushBody.Message(new Payload(bytes))));
 
@@ -36,7 +36,7 @@ class JsonCodecTest {
   @ParameterizedTest
   @ValueSource(
       strings = {"x", "{", "1 2", "{}{}", "'a'", "01", "NaN", " ", "\"\n\"", "\uFEFF1", "[1,]"})
-  void a_payload_that_is_not_one_json_value_is_inappropriate(String payload) {
+  void aPayloadThatIsNotOneJsonValueIsInappropriate(String payload) {
     assertThat(JsonCodec.isJson(payload.getBytes(UTF_8))).isFalse();
     assertThatExceptionOfType(InappropriatePayloadException.class)
         .isThrownBy(() -> CODEC.encode(push(payload)))
@@ -44,7 +44,7 @@ class JsonCodecTest {
   }
 
   @Test
-  void a_payload_that_is_not_utf8_is_inappropriate() {
+  void aPayloadThatIsNotUtf8IsInappropriate() {
     byte[] latin = "\"ü\"".getBytes(ISO_8859_1);
     byte[] utf16 = {'{', 0, '}', 0};
     assertThat(JsonCodec.isJson(latin)).isFalse();
@@ -53,7 +53,7 @@ class JsonCodecTest {
 
   /** Encoders that keep to ASCII write keys like this, Python's among them. */
   @Test
-  void a_payload_may_escape_any_character_in_its_keys() {
+  void aPayloadMayEscapeAnyCharacterInItsKeys() {
     assertThat(JsonCodec.isJson("{\"\\ud83d\\udea2\":1}".getBytes(UTF_8))).isTrue();
   }
 
@@ -70,7 +70,7 @@ class JsonCodecTest {
         "\t[ {\"ü\" : [ ] } ] |[ {\"ü\" : [ ] } ]",
         "{\"a\":1,\"a\":2}|{\"a\":1,\"a\":2}"
       })
-  void a_payload_is_cut_out_of_its_frame_as_it_stands(String value, String payload) {
+  void aPayloadIsCutOutOfItsFrameAsItStands(String value, String payload) {
     for (String form : new String[] {"{\"data\":%s}", "{\"data\" : %s , \"ignored\":{}}"}) {
       String frame = "\n{\"send\":{\"ü\":\"\"}}\n{\"send\":" + form.formatted(value) + "}\r\n";
 
@@ -82,14 +82,14 @@ class JsonCodecTest {
   }
 
   @Test
-  void of_several_payloads_the_first_of_the_protocol_wins_wherever_it_stands() {
+  void ofSeveralPayloadsTheFirstOfTheProtocolWinsWhereverItStands() {
     var frame = "{\"send\":{},\"rpc\":{\"method\":\"m\"},\"id\":1,\"refresh\":{}}";
     assertThat(CODEC.decodeCommands(frame.getBytes(UTF_8)))
         .containsExactly(new ClientCommand.Rpc(1, "m", Payload.EMPTY));
   }
 
   @Test
-  void a_command_without_an_id_is_a_pong_unless_it_is_a_send() {
+  void aCommandWithoutAnIdIsAPongUnlessItIsASend() {
     assertThat(CODEC.decodeCommands("{\"future\":[{}]}".getBytes(UTF_8)))
         .containsExactly(new ClientCommand.Pong());
     assertThat(CODEC.decodeCommands("{\"send\":{}}".getBytes(UTF_8)))
@@ -97,7 +97,7 @@ class JsonCodecTest {
   }
 
   @Test
-  void a_field_that_is_null_counts_as_absent() {
+  void aFieldThatIsNullCountsAsAbsent() {
     var frame = "{\"id\":1,\"connect\":{\"token\":null,\"subs\":null,\"data\":null},\"rpc\":null}";
     assertThat(CODEC.decodeCommands(frame.getBytes(UTF_8)))
         .containsExactly(
@@ -106,7 +106,7 @@ class JsonCodecTest {
   }
 
   @Test
-  void names_and_tags_may_be_of_any_script() {
+  void namesAndTagsMayBeOfAnyScript() {
     var publication =
         new Publication(Payload.EMPTY, null, -1, Map.of("größe", "大\u0001\"🚢"), 0, "");
     String encoded = encode(new ServerFrame.Push("новости", publication));
@@ -118,13 +118,13 @@ class JsonCodecTest {
   }
 
   @Test
-  void half_a_surrogate_pair_does_not_break_a_frame() {
+  void halfASurrogatePairDoesNotBreakAFrame() {
     assertThat(encode(new ServerFrame.Push("a\ud800b", new PushBody.Message(Payload.EMPTY))))
         .isEqualTo("{\"push\":{\"channel\":\"a?b\",\"message\":{}}}");
   }
 
   @Test
-  void secrets_do_not_show() {
+  void secretsDoNotShow() {
     assertThat(
             new ClientCommand.Connect(
                         1, "secret", Payload.EMPTY, Map.of(), "", "", Map.of("cookie", "secret"))

@@ -22,7 +22,7 @@ class RoundTripTest {
   }
 
   @Property
-  void commands_come_back_as_they_were_sent_many_in_a_frame(
+  void commandsComeBackAsTheyWereSentManyInAFrame(
       @ForAll("codecs") Codec codec, @ForAll @Size(min = 1, max = 5) List<ClientCommand> commands) {
     byte[] frame = codec.encode(commands.toArray(ClientCommand[]::new));
 
@@ -30,13 +30,13 @@ class RoundTripTest {
   }
 
   @Property
-  void server_frames_come_back_as_they_were_sent_many_in_a_frame(
+  void serverFramesComeBackAsTheyWereSentManyInAFrame(
       @ForAll("codecs") Codec codec, @ForAll @Size(min = 1, max = 5) List<ServerFrame> frames) {
     assertThat(codec.decodeFrames(codec.encode(frames))).isEqualTo(frames);
   }
 
   @Property
-  void messages_encoded_one_by_one_join_to_the_same_frame(
+  void messagesEncodedOneByOneJoinToTheSameFrame(
       @ForAll("codecs") Codec codec, @ForAll @Size(min = 1, max = 5) List<ServerFrame> frames) {
     List<byte[]> encoded = frames.stream().map(codec::encode).toList();
 
@@ -44,7 +44,7 @@ class RoundTripTest {
   }
 
   @Property(tries = 200)
-  void protobuf_carries_any_bytes(@ForAll byte[] bytes) {
+  void protobufCarriesAnyBytes(@ForAll byte[] bytes) {
     var frame = new ServerFrame.Push("raw", new PushBody.Message(new Payload(bytes)));
     byte[] encoded = ProtobufCodec.INSTANCE.encode(frame);
 

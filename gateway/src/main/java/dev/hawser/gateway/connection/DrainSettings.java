@@ -1,0 +1,37 @@
+package dev.hawser.gateway.connection;
+
+import com.typesafe.config.Config;
+import java.time.Duration;
+
+/**
+ * How a node that stops tells its clients to come back elsewhere, from {@code hawser.drain}.
+ *
+ * @param rate clients of one door that are told in one second
+ * @param timeout when all are told, whatever the rate
+ */
+public record DrainSettings(int rate, Duration timeout) {
+
+  private static final Duration MAX_TIMEOUT = Duration.ofHours(1);
+
+  /** Checks both. */
+  public DrainSettings {
+    if (rate < 1) {
+      throw new IllegalArgumentException(
+          "hawser.drain.rate is %d, expected at least 1 client a second".formatted(rate));
+    }
+    if (timeout.isNegative() || timeout.compareTo(MAX_TIMEOUT) > 0) {
+      throw new IllegalArgumentException(
+          "hawser.drain.timeout is %s, expected 0s to 1h".formatted(timeout));
+    }
+  }
+
+  /** Reads the block {@code hawser.drain}. */
+  public static DrainSettings from(Config config) {
+    return new DrainSettings(config.getInt("rate"), config.getDuration("timeout"));
+  }
+
+  /** The share of one of several loops. */
+  public int rateOf(int loops) {
+    return Math.max(1, rate / loops);
+  }
+}
