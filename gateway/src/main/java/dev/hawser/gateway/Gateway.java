@@ -26,6 +26,8 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.BootstrapSetup;
@@ -66,6 +68,8 @@ public final class Gateway {
   private final CompletableFuture<Done> ready = new CompletableFuture<>();
   private volatile boolean serving;
   private volatile boolean stopping;
+  private volatile List<String> otherNodes = List.of();
+  private volatile BooleanSupplier consuming = () -> false;
 
   /**
    * Starts a node with these settings over the defaults of reference.conf, and returns at once.
@@ -99,9 +103,16 @@ public final class Gateway {
             ActorSystemSetup.create(
                 BootstrapSetup.create(config),
                 ReadinessCheckSetup.create(created -> List.of(this::checkReady))));
+    if (settings.presence().apiKeys().isEmpty()) {
+      log.warn("no API key (hawser.presence.api-keys, HAWSER_API_KEY): /api refuses everybody");
+    }
     this.shutdown = CoordinatedShutdown.get(system);
     this.metrics = GatewayMetrics.get(system);
-    var unused = PekkoManagement.get(system).start();
+    var managed =
+        named(
+            "hawser.management.port",
+            config.getInt("hawser.management.port"),
+            PekkoManagement.get(system).start());
     switch (settings.formation()) {
       case ALONE -> {
         var cluster = Cluster.get(system);
@@ -116,6 +127,7 @@ public final class Gateway {
         CoordinatedShutdown.PhaseBeforeServiceUnbind(),
         "not ready",
         () -> {
+          log.info("stopping");
           stopping = true;
           return CompletableFuture.completedFuture(Done.getInstance());
         });
@@ -131,9 +143,11 @@ public final class Gateway {
                   metrics.close();
                   return Done.getInstance();
                 }));
-    var unusedToo =
-        clusterUp()
+    var unused =
+        managed
+            .thenCompose(uri -> clusterUp())
             .thenCombine(presence.registered(), (up, lease) -> up)
+            .thenCompose(up -> aloneIfItHasToBe())
             .thenCompose(up -> open(authenticator, publisher))
             .whenComplete((opened, failure) -> onOpened(failure));
   }
@@ -160,6 +174,40 @@ public final class Gateway {
     org.apache.pekko.cluster.Cluster.get(system)
         .registerOnMemberUp(() -> up.complete(Done.getInstance()));
     return up;
+  }
+
+  /**
+   * Two nodes that do not form a cluster share the partitions of Kafka, but not the sessions: half
+   * of the events would reach nobody. So a node that is to be alone waits until it is.
+   */
+  private CompletionStage<Done> aloneIfItHasToBe() {
+    if (settings.formation() != GatewaySettings.Formation.ALONE) {
+      return CompletableFuture.completedFuture(Done.getInstance());
+    }
+    return presence
+        .otherNodes()
+        .exceptionally(away -> List.of("PostgreSQL does not say which"))
+        .thenCompose(
+            others -> {
+              if (others.isEmpty()) {
+                return CompletableFuture.completedFuture(Done.getInstance());
+              }
+              if (!others.equals(otherNodes)) {
+                log.error(
+                    "this node is to be alone (hawser.cluster.formation), but there are others:"
+                        + " {}; it waits until they are gone",
+                    String.join(", ", others));
+              }
+              otherNodes = others;
+              return CompletableFuture.supplyAsync(
+                      () -> otherNodes, CompletableFuture.delayedExecutor(1, TimeUnit.SECONDS))
+                  .thenCompose(waited -> aloneIfItHasToBe());
+            })
+        .thenApply(
+            alone -> {
+              otherNodes = List.of();
+              return alone;
+            });
   }
 
   private CompletionStage<Done> open(Authenticator authenticator, RecordPublisher publisher) {
@@ -202,6 +250,7 @@ public final class Gateway {
               var consumer = new EventConsumer(system, settings.kafka(), publisher);
               onStop(CoordinatedShutdown.PhaseServiceRequestsDone(), "events", consumer::stop);
               measure(upstream, consumer);
+              consuming = consumer::assigned;
               return Done.getInstance();
             });
   }
@@ -273,11 +322,16 @@ public final class Gateway {
     if (!serving) {
       problems.add("sockets are not bound");
     }
+    if (!otherNodes.isEmpty()) {
+      problems.add("other nodes are running: " + String.join(", ", otherNodes));
+    }
     if (!presence.reachable()) {
       problems.add("PostgreSQL is not reachable");
     }
     if (!kafka.reachable()) {
       problems.add("Kafka is not reachable");
+    } else if (serving && !consuming.getAsBoolean()) {
+      problems.add("Kafka has assigned no partitions yet");
     }
     return problems;
   }

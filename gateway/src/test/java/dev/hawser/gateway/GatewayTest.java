@@ -18,6 +18,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** How a node begins and ends. */
 class GatewayTest {
@@ -34,12 +35,13 @@ class GatewayTest {
     parts.close();
   }
 
-  @Test
-  void aTakenPortEndsTheNodeAndIsNamed() throws Exception {
+  @ParameterizedTest
+  @ValueSource(strings = {"hawser.websocket.port", "hawser.http.port", "hawser.management.port"})
+  void aTakenPortEndsTheNodeAndIsNamed(String setting) throws Exception {
     try (var taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      var node = TestNode.start(parts, "hawser.websocket.port = " + taken.getLocalPort());
+      var node = TestNode.start(parts, setting + " = " + taken.getLocalPort());
       assertThatThrownBy(() -> node.gateway.ready().toCompletableFuture().get(30, TimeUnit.SECONDS))
-          .hasMessageContaining("hawser.websocket.port")
+          .hasMessageContaining(setting)
           .hasMessageContaining(Integer.toString(taken.getLocalPort()));
       node.gateway.terminated().toCompletableFuture().get(30, TimeUnit.SECONDS);
     }
@@ -94,6 +96,28 @@ class GatewayTest {
     } finally {
       tabs.forEach(Tab::close);
       node.close();
+    }
+  }
+
+  @Test
+  void aSecondNodeWaitsWhileThereIsNoClusterToJoin() throws Exception {
+    var first = TestNode.ready(parts);
+    try (var second = TestNode.start(parts, "");
+        Tab tab = Tab.open(first.url(Door.NETTY), TestNode.token("only"))) {
+      tab.awaitConnected();
+      await()
+          .atMost(20, TimeUnit.SECONDS)
+          .ignoreExceptions()
+          .untilAsserted(
+              () ->
+                  assertThat(second.management("/ready").body())
+                      .contains("other nodes are running"));
+      parts.push("only", "\"still here\"");
+      await().until(() -> tab.received.contains("\"still here\""));
+      first.close();
+      second.gateway.ready().toCompletableFuture().get(30, TimeUnit.SECONDS);
+    } finally {
+      first.close();
     }
   }
 

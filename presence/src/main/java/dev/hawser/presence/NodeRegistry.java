@@ -86,6 +86,14 @@ final class NodeRegistry {
       RETURNING number, incarnation
       """;
 
+  private static final String OTHERS =
+      """
+      SELECT node FROM gateway_nodes
+      WHERE left_at IS NULL AND incarnation <> $1
+        AND last_seen_at > now() - $2 * interval '1 millisecond'
+      ORDER BY node
+      """;
+
   private static final String HEARTBEAT =
       """
       UPDATE gateway_nodes SET last_seen_at = now()
@@ -136,6 +144,14 @@ final class NodeRegistry {
     return database
         .query(HEARTBEAT, row -> true, List.of(lease.incarnation()))
         .map(rows -> !rows.isEmpty());
+  }
+
+  /** Other nodes that are alive now. */
+  Mono<List<String>> others(NodeLease lease) {
+    return database.query(
+        OTHERS,
+        row -> Objects.requireNonNull(row.get("node", String.class)),
+        List.of(lease.incarnation(), nodeTimeout.toMillis()));
   }
 
   /** Gives the lease back, and removes what it still counts. */

@@ -11,10 +11,12 @@ import io.r2dbc.spi.R2dbcNonTransientResourceException;
 import io.r2dbc.spi.R2dbcTransientException;
 import io.r2dbc.spi.Row;
 import io.r2dbc.spi.Statement;
+import java.io.IOException;
 import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
 import org.flywaydb.core.Flyway;
 import org.flywaydb.core.api.FlywayException;
@@ -159,10 +161,18 @@ public final class PresenceDatabase implements AutoCloseable {
    * Whether the failure says something about PostgreSQL as a whole, or about the moment; otherwise
    * it is this very statement that cannot succeed.
    */
-  public static boolean isTemporary(Throwable failure) {
+  static boolean isTemporary(Throwable failure) {
     return !(failure instanceof R2dbcException)
         || failure instanceof R2dbcTransientException
         || failure instanceof R2dbcNonTransientResourceException;
+  }
+
+  /** Whether the failure says that PostgreSQL cannot be reached, or not in time. */
+  public static boolean isAway(Throwable failure) {
+    return failure instanceof R2dbcTransientException
+        || failure instanceof R2dbcNonTransientResourceException
+        || failure instanceof TimeoutException
+        || failure instanceof IOException;
   }
 
   private void succeeded() {

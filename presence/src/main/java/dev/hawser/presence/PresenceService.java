@@ -2,6 +2,7 @@ package dev.hawser.presence;
 
 import java.time.Clock;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executors;
@@ -98,6 +99,11 @@ public final class PresenceService {
       throw new IllegalStateException("the node is not registered yet");
     }
     return current;
+  }
+
+  /** {@code host:port} of the other nodes that are alive now; fails while PostgreSQL is away. */
+  public CompletionStage<List<String>> otherNodes() {
+    return registry.others(lease()).toFuture();
   }
 
   /** Who is told about connections. */

@@ -1,7 +1,10 @@
 package dev.hawser.gateway.connection;
 
 import com.typesafe.config.Config;
+import com.typesafe.config.ConfigValueType;
 import java.time.Duration;
+import java.util.List;
+import java.util.regex.Pattern;
 
 /**
  * Limits and periods of every connection, from {@code hawser.connection}; reference.conf tells what
@@ -86,6 +89,16 @@ public record ConnectionSettings(
     return (int) bytes;
   }
 
+  /** A list; or one string with commas, as it comes from the environment. */
+  private static List<String> origins(Config config) {
+    return config.getValue("allowed-origins").valueType() == ConfigValueType.STRING
+        ? Pattern.compile("[,\\s]+")
+            .splitAsStream(config.getString("allowed-origins").strip())
+            .filter(origin -> !origin.isEmpty())
+            .toList()
+        : config.getStringList("allowed-origins");
+  }
+
   /** Reads the block {@code hawser.connection}. */
   public static ConnectionSettings from(Config config) {
     return new ConnectionSettings(
@@ -98,7 +111,7 @@ public record ConnectionSettings(
         size(config, "max-pending-size"),
         config.getInt("max-upstream-in-flight"),
         config.getString("path"),
-        new AllowedOrigins(config.getStringList("allowed-origins")));
+        new AllowedOrigins(origins(config)));
   }
 
   Duration longestDeadline() {

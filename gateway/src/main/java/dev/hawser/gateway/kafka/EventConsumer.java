@@ -7,6 +7,7 @@ import dev.hawser.gateway.session.Session;
 import dev.hawser.protocol.event.EventHeaders;
 import dev.hawser.protocol.event.PushEvent;
 import java.time.Duration;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicReference;
@@ -14,6 +15,7 @@ import java.util.concurrent.atomic.LongAdder;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.pekko.Done;
@@ -23,9 +25,11 @@ import org.apache.pekko.kafka.CommitterSettings;
 import org.apache.pekko.kafka.ConsumerMessage.Committable;
 import org.apache.pekko.kafka.ConsumerMessage.CommittableMessage;
 import org.apache.pekko.kafka.ConsumerSettings;
+import org.apache.pekko.kafka.RestrictedConsumer;
 import org.apache.pekko.kafka.Subscriptions;
 import org.apache.pekko.kafka.javadsl.Committer;
 import org.apache.pekko.kafka.javadsl.Consumer;
+import org.apache.pekko.kafka.javadsl.PartitionAssignmentHandler;
 import org.apache.pekko.stream.RestartSettings;
 import org.apache.pekko.stream.javadsl.Keep;
 import org.apache.pekko.stream.javadsl.RestartSource;
@@ -53,6 +57,7 @@ public final class EventConsumer {
   private final LongAdder events = new LongAdder();
   private final LongAdder deadLetters = new LongAdder();
   private final LongAdder inFlight = new LongAdder();
+  private volatile boolean assigned;
 
   /** Starts to read, and goes on until stopped. */
   public EventConsumer(ActorSystem<?> system, KafkaSettings settings, RecordPublisher publisher) {
@@ -65,6 +70,10 @@ public final class EventConsumer {
             .withBootstrapServers(settings.bootstrapServers())
             .withGroupId(settings.consumerGroup())
             .withProperty(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest")
+            // How long the partitions of a node that was killed belong to nobody.
+            .withProperty(
+                ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG,
+                Long.toString(settings.sessionTimeout().toMillis()))
             // Draining knows when it is done; this would be waited out on top.
             .withStopTimeout(Duration.ZERO);
     var committer = CommitterSettings.create(system);
@@ -74,7 +83,9 @@ public final class EventConsumer {
                 backoff,
                 () ->
                     Consumer.committablePartitionedSource(
-                            consumer, Subscriptions.topics(settings.events()))
+                            consumer,
+                            Subscriptions.topics(settings.events())
+                                .withPartitionAssignmentHandler(new Assignments()))
                         .mapMaterializedValue(
                             started -> {
                               control.set(started);
@@ -89,6 +100,29 @@ public final class EventConsumer {
                         .via(Committer.<Committable>flow(committer)))
             .toMat(Sink.ignore(), Keep.right())
             .run(system);
+  }
+
+  /** Whether this node is a member of the consumer group, with its share of the partitions. */
+  public boolean assigned() {
+    return assigned;
+  }
+
+  private final class Assignments implements PartitionAssignmentHandler {
+    @Override
+    public void onAssign(Set<TopicPartition> partitions, RestrictedConsumer consumer) {
+      assigned = true;
+    }
+
+    @Override
+    public void onRevoke(Set<TopicPartition> partitions, RestrictedConsumer consumer) {}
+
+    @Override
+    public void onLost(Set<TopicPartition> partitions, RestrictedConsumer consumer) {
+      assigned = false;
+    }
+
+    @Override
+    public void onStop(Set<TopicPartition> partitions, RestrictedConsumer consumer) {}
   }
 
   /** Events read for a user since the start, repeated ones included. */

@@ -12,6 +12,7 @@ import java.util.regex.Pattern;
  * @param eventsInFlight events of one partition handed to sessions and not yet acknowledged
  * @param acknowledgeTimeout how long a session may take; then the partition is read again from its
  *     last commit
+ * @param sessionTimeout after which a silent node loses its partitions
  * @param sendTimeout until an upstream message that the broker has not acknowledged is given up
  */
 public record KafkaSettings(
@@ -23,6 +24,7 @@ public record KafkaSettings(
     boolean requireJson,
     int eventsInFlight,
     Duration acknowledgeTimeout,
+    Duration sessionTimeout,
     Duration sendTimeout) {
 
   private static final Pattern TOPIC = Pattern.compile("[A-Za-z0-9._-]{1,249}");
@@ -53,6 +55,7 @@ public record KafkaSettings(
           "hawser.kafka.events-in-flight is %d, expected at least 1".formatted(eventsInFlight));
     }
     requireTimeout("acknowledge-timeout", acknowledgeTimeout);
+    requireTimeout("session-timeout", sessionTimeout);
     requireTimeout("send-timeout", sendTimeout);
   }
 
@@ -82,6 +85,7 @@ public record KafkaSettings(
         config.getBoolean("require-json"),
         config.getInt("events-in-flight"),
         config.getDuration("acknowledge-timeout"),
+        config.getDuration("session-timeout"),
         config.getDuration("send-timeout"));
   }
 }

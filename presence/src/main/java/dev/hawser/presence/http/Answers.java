@@ -22,6 +22,7 @@ import org.apache.pekko.http.javadsl.model.StatusCode;
 import org.apache.pekko.http.javadsl.model.StatusCodes;
 import org.apache.pekko.http.javadsl.model.headers.RawHeader;
 import org.apache.pekko.http.javadsl.server.Route;
+import org.apache.pekko.http.scaladsl.model.EntityStreamSizeException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -67,10 +68,13 @@ final class Answers {
         failure instanceof CompletionException && failure.getCause() != null
             ? failure.getCause()
             : failure;
+    if (cause instanceof EntityStreamSizeException) {
+      return problem(StatusCodes.CONTENT_TOO_LARGE, "the body is too large", null);
+    }
     if (cause instanceof BadRequestException wrong) {
       return problem(StatusCodes.BAD_REQUEST, wrong.getMessage(), wrong.parameter());
     }
-    if (PresenceDatabase.isTemporary(cause)) {
+    if (PresenceDatabase.isAway(cause)) {
       return problem(
               StatusCodes.SERVICE_UNAVAILABLE, "PostgreSQL cannot be reached, try again", null)
           .addHeader(RawHeader.create("Retry-After", RETRY_SECONDS));

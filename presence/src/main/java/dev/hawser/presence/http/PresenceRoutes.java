@@ -3,9 +3,10 @@ package dev.hawser.presence.http;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.apache.pekko.http.javadsl.server.Directives.complete;
 import static org.apache.pekko.http.javadsl.server.Directives.concat;
-import static org.apache.pekko.http.javadsl.server.Directives.entity;
+import static org.apache.pekko.http.javadsl.server.Directives.extractMaterializer;
 import static org.apache.pekko.http.javadsl.server.Directives.extractMethod;
 import static org.apache.pekko.http.javadsl.server.Directives.extractRequest;
+import static org.apache.pekko.http.javadsl.server.Directives.extractRequestEntity;
 import static org.apache.pekko.http.javadsl.server.Directives.getFromResource;
 import static org.apache.pekko.http.javadsl.server.Directives.optionalHeaderValueByName;
 import static org.apache.pekko.http.javadsl.server.Directives.path;
@@ -36,13 +37,14 @@ import org.apache.pekko.http.javadsl.model.Query;
 import org.apache.pekko.http.javadsl.model.StatusCodes;
 import org.apache.pekko.http.javadsl.model.headers.RawHeader;
 import org.apache.pekko.http.javadsl.server.Route;
-import org.apache.pekko.http.javadsl.unmarshalling.Unmarshaller;
 import org.jspecify.annotations.Nullable;
 
 /** Presence over HTTP, as {@code openapi.json} describes it. */
 public final class PresenceRoutes {
 
   private static final int MAX_USERS = 1_000;
+  private static final long MAX_BODY_BYTES = 2L << 20;
+  private static final Duration BODY_TIMEOUT = Duration.ofSeconds(10);
   private static final int MAX_LIMIT = 1_000;
   private static final int DEFAULT_LIMIT = 100;
   private static final Duration DEFAULT_RANGE = Duration.ofDays(7);
@@ -116,9 +118,21 @@ public final class PresenceRoutes {
                 only(
                     HttpMethods.POST,
                     () ->
-                        entity(
-                            Unmarshaller.entityToString(),
-                            body -> query(List.of(), unused -> presenceOfMany(body))))),
+                        extractMaterializer(
+                            materializer ->
+                                extractRequestEntity(
+                                    body ->
+                                        query(
+                                            List.of(),
+                                            unused ->
+                                                body.withSizeLimit(MAX_BODY_BYTES)
+                                                    .toStrict(BODY_TIMEOUT.toMillis(), materializer)
+                                                    .thenCompose(
+                                                        strict ->
+                                                            presenceOfMany(
+                                                                strict
+                                                                    .getData()
+                                                                    .utf8String()))))))),
         path(
             segment("viewing-time").slash(segment()),
             user ->
@@ -177,7 +191,7 @@ public final class PresenceRoutes {
         .thenApply(List::getFirst);
   }
 
-  private CompletionStage<?> presenceOfMany(String body) {
+  private CompletionStage<Map<String, ?>> presenceOfMany(String body) {
     List<String> users = users(body);
     return watchingTimes.presence(users).thenApply(found -> Map.of("users", found));
   }
@@ -189,9 +203,14 @@ public final class PresenceRoutes {
     } catch (JsonProcessingException malformed) {
       throw new BadRequestException("body", "is not JSON, expected {\"users\": [\"alice\", …]}");
     }
+    for (var field : root.properties()) {
+      if (!field.getKey().equals("users")) {
+        throw new BadRequestException(field.getKey(), "unknown field, expected users");
+      }
+    }
     JsonNode users = root.path("users");
     if (!users.isArray()) {
-      throw new BadRequestException("users", "missing, expected an array of user ids");
+      throw new BadRequestException("users", "missing or no array, expected an array of user ids");
     }
     if (users.size() > MAX_USERS) {
       throw new BadRequestException(

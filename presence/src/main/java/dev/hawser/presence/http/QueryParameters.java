@@ -15,6 +15,9 @@ import org.apache.pekko.http.javadsl.model.Query;
  */
 final class QueryParameters {
 
+  private static final Instant EARLIEST = Instant.EPOCH;
+  private static final Instant LATEST = Instant.parse("9999-12-31T00:00:00Z");
+
   private final Map<String, String> values;
 
   /**
@@ -95,9 +98,14 @@ final class QueryParameters {
 
   private static Instant instant(String name, String value, ZoneId zone) {
     try {
-      return value.contains("T")
-          ? Instant.parse(value)
-          : LocalDate.parse(value).atStartOfDay(zone).toInstant();
+      Instant instant =
+          value.contains("T")
+              ? Instant.parse(value)
+              : LocalDate.parse(value).atStartOfDay(zone).toInstant();
+      if (!instant.isBefore(EARLIEST) && instant.isBefore(LATEST)) {
+        return instant;
+      }
+      throw bad(name, value, "a time from 1970 to 9999");
     } catch (DateTimeException unreadable) {
       throw bad(
           name, value, "an instant such as 2026-11-23T12:00:00Z or a date such as 2026-11-23");

@@ -135,7 +135,8 @@ class PresenceRoutesTest {
         "{}",
         "{\"users\": \"alice\"}",
         "{\"users\": [1]}",
-        "{\"users\": [\"\"]}"
+        "{\"users\": [\"\"]}",
+        "{\"users\": [], \"x\": 1}"
       })
   void aBodyThatIsNoListOfUsersIsRefused(String body) throws Exception {
     assertProblem(post("/api/presence", body), 400);
@@ -147,6 +148,11 @@ class PresenceRoutesTest {
     var problem = assertProblem(post("/api/presence", "{\"users\":[\"" + users + "\"]}"), 400);
     assertThat(problem.path("detail").asText())
         .isEqualTo("users: has 1001 entries, expected at most 1000");
+  }
+
+  @Test
+  void aBodyThatIsTooLargeIsNotRead() throws Exception {
+    assertProblem(post("/api/presence", " ".repeat(3 << 20)), 413);
   }
 
   @Test
@@ -215,6 +221,9 @@ class PresenceRoutesTest {
     "/api/online?cursor=!, cursor",
     "/api/online?limit=-5, limit",
     "/api/online?page=2, page",
+    "/api/viewing-time/alice?to=-999999999-01-01, to",
+    "/api/viewing-time/alice?to=%2B999999999-12-31, to",
+    "/api/watching-times?from=%2B999999999-01-01, from",
   })
   void aWrongParameterIsNamed(String path, String parameter) throws Exception {
     assertThat(assertProblem(send(request(path)), 400).path("parameter").asText())

@@ -1,5 +1,6 @@
 package dev.hawser.deploy.standalone;
 
+import java.nio.file.FileSystemException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
@@ -58,6 +59,10 @@ public final class Hawser {
       }
       cause = cause.getCause();
     }
-    return cause.getMessage() == null ? cause.toString() : cause.getMessage();
+    if (cause.getMessage() == null || cause instanceof FileSystemException) {
+      // Messages of file errors are the file's name only.
+      return cause.getClass().getSimpleName() + ": " + cause.getMessage();
+    }
+    return cause.getMessage();
   }
 }

@@ -2,7 +2,11 @@ package dev.hawser.deploy.standalone;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 /** The ports of {@code hawser dev}, all moved by the same number. */
 final class Ports {
@@ -11,6 +15,9 @@ final class Ports {
 
   private int offset;
 
+  @Spec(Spec.Target.MIXEE)
+  private @Nullable CommandSpec command;
+
   @Option(
       names = "--port-offset",
       paramLabel = "N",
@@ -18,8 +25,10 @@ final class Ports {
       description = "Moves all ports of hawser dev by N (0 to 10000; default: 0).")
   void setOffset(int offset) {
     if (offset < 0 || offset > MAX_OFFSET) {
-      throw new IllegalArgumentException(
-          "--port-offset is %d, expected 0 to %d".formatted(offset, MAX_OFFSET));
+      String problem = "--port-offset is %d, expected 0 to %d".formatted(offset, MAX_OFFSET);
+      throw command == null
+          ? new IllegalArgumentException(problem)
+          : new ParameterException(command.commandLine(), problem);
     }
     this.offset = offset;
   }

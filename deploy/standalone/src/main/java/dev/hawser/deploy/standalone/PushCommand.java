@@ -2,6 +2,7 @@ package dev.hawser.deploy.standalone;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import dev.hawser.protocol.client.JsonCodec;
 import dev.hawser.protocol.event.EventHeaders;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -70,6 +71,9 @@ final class PushCommand implements Callable<Integer> {
       description = "Where Kafka is (default: the one of hawser dev).")
   private @Nullable String bootstrapServers;
 
+  @Option(names = "--raw", description = "Sends payloads that are not JSON, too.")
+  private boolean raw;
+
   private final LongAdder sent = new LongAdder();
   private final AtomicReference<@Nullable Exception> failure = new AtomicReference<>();
 
@@ -82,6 +86,13 @@ final class PushCommand implements Callable<Integer> {
           many
               ? "with - the users stand on standard input, expected no --user"
               : "expected --user ID PAYLOAD, or - to read from standard input");
+    }
+    if (user != null && (user.isEmpty() || !isSendable(payload)) && command != null) {
+      throw new ParameterException(
+          command.commandLine(),
+          user.isEmpty()
+              ? "--user is empty, expected a user id"
+              : "the payload is not JSON; nodes refuse that by default (--raw sends it)");
     }
     String servers = bootstrapServers == null ? "127.0.0.1:" + ports.kafka() : bootstrapServers;
     long start = System.nanoTime();
@@ -128,12 +139,18 @@ final class PushCommand implements Callable<Integer> {
         2 * TIMEOUT_MILLISECONDS);
   }
 
-  private static IllegalStateException cannotReach(String servers, Exception failure) {
+  private IllegalStateException cannotReach(String servers, Exception failure) {
+    Throwable root = failure;
+    while (root.getCause() != null) {
+      root = root.getCause();
+    }
+    String message = String.valueOf(root.getMessage());
     return new IllegalStateException(
-        failure instanceof TimeoutException
-            ? "no Kafka at %s; is hawser dev running (with another --port-offset)?"
-                .formatted(servers)
-            : "Kafka at %s: %s".formatted(servers, failure.getMessage()),
+        root instanceof TimeoutException && message.contains("not present in metadata")
+            ? ("Kafka at %s does not answer, or has no topic %s; is hawser dev running"
+                    + " (with another --port-offset)?")
+                .formatted(servers, topic)
+            : "Kafka at %s: %s".formatted(servers, message),
         failure);
   }
 
@@ -149,10 +166,16 @@ final class PushCommand implements Callable<Integer> {
         int tab = line.indexOf('\t');
         if (tab < 1 || tab == line.length() - 1) {
           malformed++;
-          complain(number, malformed);
+          complain(number, malformed, "expected user<TAB>payload");
           continue;
         }
-        send(producer, line.substring(0, tab), line.substring(tab + 1));
+        String text = line.substring(tab + 1);
+        if (!isSendable(text)) {
+          malformed++;
+          complain(number, malformed, "the payload is not JSON (--raw sends it all the same)");
+          continue;
+        }
+        send(producer, line.substring(0, tab), text);
         if (progress != null) {
           progress.step();
         }
@@ -161,9 +184,9 @@ final class PushCommand implements Callable<Integer> {
     return malformed;
   }
 
-  private static void complain(int line, int malformed) {
+  private static void complain(int line, int malformed, String problem) {
     if (malformed <= MAX_COMPLAINTS) {
-      System.err.printf("line %,d skipped: expected user<TAB>payload%n", line);
+      System.err.printf("line %,d skipped: %s%n", line, problem);
     } else if (malformed == MAX_COMPLAINTS + 1) {
       System.err.println("more lines skipped, not listed");
     }
@@ -177,6 +200,10 @@ final class PushCommand implements Callable<Integer> {
         .showSpeed()
         .setStyle(ProgressBarStyle.ASCII)
         .build();
+  }
+
+  private boolean isSendable(String text) {
+    return raw || JsonCodec.isJson(text.getBytes(UTF_8));
   }
 
   private void send(KafkaProducer<byte[], byte[]> producer, String to, String text) {

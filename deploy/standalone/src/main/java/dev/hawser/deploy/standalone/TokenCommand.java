@@ -39,6 +39,9 @@ final class TokenCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     Duration duration = duration(timeToLive);
+    if (users.contains("")) {
+      throw new IllegalArgumentException("--user is empty, expected a user id");
+    }
     users.forEach(user -> System.out.println(Development.token(user, duration, secret)));
     return 0;
   }

@@ -5,11 +5,15 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import io.github.centrifugal.centrifuge.Client;
 import io.github.centrifugal.centrifuge.ConnectedEvent;
 import io.github.centrifugal.centrifuge.ConnectingEvent;
+import io.github.centrifugal.centrifuge.ConnectionTokenEvent;
+import io.github.centrifugal.centrifuge.ConnectionTokenGetter;
 import io.github.centrifugal.centrifuge.DisconnectedEvent;
 import io.github.centrifugal.centrifuge.ErrorEvent;
 import io.github.centrifugal.centrifuge.EventListener;
 import io.github.centrifugal.centrifuge.Options;
 import io.github.centrifugal.centrifuge.ServerPublicationEvent;
+import io.github.centrifugal.centrifuge.TokenCallback;
+import java.net.ConnectException;
 import java.time.Duration;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
@@ -63,8 +67,22 @@ final class WatchCommand implements Callable<Integer> {
   @Override
   public Integer call() throws InterruptedException {
     var options = new Options();
-    options.setToken(
-        token == null ? Development.token(user, TOKEN_LIFE, Development.SECRET) : token);
+    if (token == null) {
+      options.setToken(Development.token(user, TOKEN_LIFE, Development.SECRET));
+      options.setTokenGetter(
+          new ConnectionTokenGetter() {
+            @Override
+            public void getConnectionToken(ConnectionTokenEvent event, TokenCallback callback) {
+              callback.Done(null, Development.token(user, TOKEN_LIFE, Development.SECRET));
+            }
+          });
+    } else {
+      options.setToken(token);
+    }
+    if (url != null && !url.matches("wss?://[^/\\s]+(/.*)?")) {
+      throw new IllegalArgumentException(
+          "--url is %s, expected ws://HOST:PORT/PATH or wss://…".formatted(url));
+    }
     String endpoint =
         url == null ? "ws://127.0.0.1:%d/connection/websocket".formatted(ports.webSocket()) : url;
     var printer = new Printer(endpoint, count);
@@ -128,7 +146,13 @@ final class WatchCommand implements Callable<Integer> {
     public void onError(Client client, ErrorEvent event) {
       Throwable error = event.getError();
       Throwable cause = error.getCause() == null ? error : error.getCause();
-      say("cannot connect to %s, trying again: %s".formatted(endpoint, cause.getMessage()));
+      if (cause instanceof ConnectException) {
+        say(
+            "cannot connect to %s, trying again; is hawser dev running (with another --port-offset)?"
+                .formatted(endpoint));
+      } else if (cause.getMessage() != null) {
+        say("trouble with %s, trying again: %s".formatted(endpoint, cause.getMessage()));
+      }
     }
 
     @Override
@@ -136,7 +160,8 @@ final class WatchCommand implements Callable<Integer> {
       if (left == 0) {
         return;
       }
-      System.out.println(new String(event.getData(), UTF_8));
+      // One line each, pretty-printed JSON included: a line break can only stand between tokens.
+      System.out.println(new String(event.getData(), UTF_8).replace('\n', ' '));
       if (left > 0) {
         left--;
       }

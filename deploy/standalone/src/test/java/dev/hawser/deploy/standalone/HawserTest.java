@@ -197,7 +197,16 @@ class HawserTest {
       assertThat(push.awaitExit()).isEqualTo(1);
       assertThat(push.output())
           .isEqualTo(
-              "hawser: no Kafka at 127.0.0.1:18592; is hawser dev running (with another --port-offset)?");
+              "hawser: Kafka at 127.0.0.1:18592 does not answer, or has no topic hawser.events;"
+                  + " is hawser dev running (with another --port-offset)?");
+    }
+    try (var push = hawser("push", "--user=alice", "not JSON")) {
+      assertThat(push.awaitExit()).isEqualTo(2);
+      assertThat(push.output()).contains("the payload is not JSON");
+    }
+    try (var watch = hawser("watch", "--user=alice", "--port-offset=20000")) {
+      assertThat(watch.awaitExit()).isEqualTo(2);
+      assertThat(watch.output()).contains("--port-offset is 20000, expected 0 to 10000");
     }
     try (var push = hawser("push", "--user=alice", "-")) {
       assertThat(push.awaitExit()).isEqualTo(2);
