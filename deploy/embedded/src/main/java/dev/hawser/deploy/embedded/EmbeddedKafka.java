@@ -186,6 +186,9 @@ public final class EmbeddedKafka implements AutoCloseable {
             Map.entry("share.coordinator.state.topic.replication.factor", "1"),
             Map.entry("share.coordinator.state.topic.min.isr", "1"),
             Map.entry("group.initial.rebalance.delay.ms", "0"),
+            // A broker that was killed is waited for this long when it starts again.
+            Map.entry("broker.heartbeat.interval.ms", "500"),
+            Map.entry("broker.session.timeout.ms", "3000"),
             Map.entry("log.cleaner.dedupe.buffer.size", "2097152")));
     return properties;
   }

@@ -185,6 +185,8 @@ final class DevCommand implements Callable<Integer> {
             Map.entry("hawser.connection.allowed-origins", List.of("*")),
             Map.entry("hawser.auth.hmac-secret", Development.SECRET),
             Map.entry("hawser.kafka.bootstrap-servers", "127.0.0.1:" + ports.kafka()),
+            // The shortest the broker allows: for the start after a run that was killed.
+            Map.entry("hawser.kafka.session-timeout", "6s"),
             Map.entry("hawser.presence.database.host", "127.0.0.1"),
             Map.entry("hawser.presence.database.port", ports.postgreSql()),
             Map.entry("hawser.presence.database.name", DATABASE),
