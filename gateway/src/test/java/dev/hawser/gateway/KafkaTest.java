@@ -67,6 +67,18 @@ class KafkaTest {
   }
 
   @Test
+  void aRecordTooLargeForTheDeadLettersDoesNotStopThePartition() throws Exception {
+    try (TestNode node = TestNode.ready(parts);
+        Tab tab = Tab.open(node.url(Door.NETTY), TestNode.token("large"))) {
+      tab.awaitConnected();
+      parts.push("large", "x".repeat(1_048_440));
+      parts.push("large", "\"next\"");
+      await().atMost(Duration.ofSeconds(20)).until(() -> !tab.received.isEmpty());
+      assertThat(tab.received).containsExactly("\"next\"");
+    }
+  }
+
+  @Test
   void aNodeThatStartsAgainGoesOnWhereTheLastOneStopped() throws Exception {
     try (TestNode node = TestNode.ready(parts);
         Tab tab = Tab.open(node.url(Door.NETTY), TestNode.token("returning"))) {

@@ -158,13 +158,13 @@ public final class PresenceDatabase implements AutoCloseable {
   }
 
   /**
-   * Whether the failure says something about PostgreSQL as a whole, or about the moment; otherwise
-   * it is this very statement that cannot succeed.
+   * Whether the same statement can succeed later. Not when PostgreSQL refuses the very data (SQL
+   * states 22, data exception, and 23, integrity constraint violation); a missing table, a missing
+   * privilege or a server that is read-only can be mended, and nothing may be dropped for them.
    */
   static boolean isTemporary(Throwable failure) {
-    return !(failure instanceof R2dbcException)
-        || failure instanceof R2dbcTransientException
-        || failure instanceof R2dbcNonTransientResourceException;
+    String state = failure instanceof R2dbcException known ? known.getSqlState() : null;
+    return state == null || !(state.startsWith("22") || state.startsWith("23"));
   }
 
   /** Whether the failure says that PostgreSQL cannot be reached, or not in time. */

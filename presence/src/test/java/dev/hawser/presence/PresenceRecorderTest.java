@@ -284,6 +284,19 @@ class PresenceRecorderTest {
         .containsExactly("alice", "zoe");
   }
 
+  @Test
+  void nobodyIsForgottenWhileTheTableCannotBeWritten() {
+    var node = new Node("10.0.0.1:7355");
+    node.recorder.connected("alice");
+    node.recorder.connected("bob");
+    database.execute("ALTER TABLE watching_times RENAME TO moved");
+    assertThat(catchThrowable(node::settle)).isNotNull();
+    database.execute("ALTER TABLE moved RENAME TO watching_times");
+    assertThat(node.settle()).isTrue();
+    assertThat(database.rows("SELECT user_id FROM watching_times ORDER BY 1"))
+        .containsExactly("alice", "bob");
+  }
+
   /** Nodes that flush the same users, and one that reaps, at once and over and over. */
   @Test
   void nodesThatWriteTheSameUsersDoNotGetInEachOthersWay() throws Exception {

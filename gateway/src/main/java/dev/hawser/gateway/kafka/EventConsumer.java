@@ -16,6 +16,7 @@ import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.pekko.Done;
@@ -34,6 +35,7 @@ import org.apache.pekko.stream.RestartSettings;
 import org.apache.pekko.stream.javadsl.Keep;
 import org.apache.pekko.stream.javadsl.RestartSource;
 import org.apache.pekko.stream.javadsl.Sink;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -178,8 +180,19 @@ public final class EventConsumer {
     var headers = new RecordHeaders(record.headers());
     addHeader(headers, EventHeaders.DEAD_LETTER_REASON, reason);
     addHeader(headers, EventHeaders.DEAD_LETTER_SOURCE, source);
-    return publisher.send(
-        new ProducerRecord<>(
-            settings.deadLetters(), null, null, record.key(), record.value(), headers));
+    return publisher
+        .send(deadLetter(record, record.value(), headers))
+        .exceptionallyCompose(
+            failure ->
+                // With its new headers it is larger than Kafka allows: better without its value
+                // than the end of the partition.
+                failure instanceof RecordTooLargeException
+                    ? publisher.send(deadLetter(record, null, headers))
+                    : CompletableFuture.failedFuture(failure));
+  }
+
+  private ProducerRecord<byte[], byte[]> deadLetter(
+      ConsumerRecord<byte[], byte[]> record, byte @Nullable [] value, RecordHeaders headers) {
+    return new ProducerRecord<>(settings.deadLetters(), null, null, record.key(), value, headers);
   }
 }
