@@ -8,6 +8,7 @@ import dev.hawser.gateway.TestNode.Door;
 import dev.hawser.protocol.event.EventHeaders;
 import io.github.centrifugal.centrifuge.ReplyError;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -47,7 +48,7 @@ class KafkaTest {
 
       await().until(() -> !tab.received.isEmpty());
       assertThat(tab.received).containsExactly("\"still here\"");
-      assertThat(parts.records("hawser.events.dlq", 4))
+      assertThat(parts.records("hawser.events.dlq", record -> Arrays.equals(record.key(), key), 4))
           .hasSize(4)
           .allSatisfy(
               record -> {

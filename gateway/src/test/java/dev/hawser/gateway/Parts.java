@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Predicate;
 import java.util.stream.IntStream;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -89,6 +90,12 @@ final class Parts implements AutoCloseable {
 
   /** Waits for {@code count} records of a topic with one partition, from its beginning. */
   List<ConsumerRecord<byte[], byte[]>> records(String topic, int count) {
+    return records(topic, record -> true, count);
+  }
+
+  /** The same, of those records that are wanted. */
+  List<ConsumerRecord<byte[], byte[]>> records(
+      String topic, Predicate<ConsumerRecord<byte[], byte[]>> wanted, int count) {
     var records = new java.util.ArrayList<ConsumerRecord<byte[], byte[]>>();
     var partition = new TopicPartition(topic, 0);
     long deadline = System.nanoTime() + Duration.ofSeconds(20).toNanos();
@@ -100,7 +107,14 @@ final class Parts implements AutoCloseable {
       consumer.assign(List.of(partition));
       consumer.seekToBeginning(List.of(partition));
       while (records.size() < count && System.nanoTime() < deadline) {
-        consumer.poll(Duration.ofMillis(200)).forEach(records::add);
+        consumer
+            .poll(Duration.ofMillis(200))
+            .forEach(
+                record -> {
+                  if (wanted.test(record)) {
+                    records.add(record);
+                  }
+                });
       }
     }
     return records;
