@@ -135,6 +135,9 @@ public final class PresenceRecorder {
     while (true) {
       List<Change> changes;
       synchronized (counts) {
+        if (!current.equals(lease)) {
+          return true;
+        }
         changes = counts.take(settings.batchSize());
       }
       if (changes.isEmpty()) {
@@ -158,7 +161,10 @@ public final class PresenceRecorder {
         }
         if (leased) {
           synchronized (counts) {
-            counts.written(part, clock.millis());
+            // The answer may come when everything is to be written anew under the next lease.
+            if (current.equals(lease)) {
+              counts.written(part, clock.millis());
+            }
           }
           settled += part.size();
         }
