@@ -3,7 +3,6 @@ package dev.hawser.presence;
 import dev.hawser.presence.ConnectionCounts.Change;
 import java.time.Clock;
 import java.time.Duration;
-import java.util.Comparator;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -207,10 +206,9 @@ public final class PresenceRecorder {
 
   private boolean statement(NodeLease current, List<Change> part) {
     boolean here = part.getFirst().connections() > 0;
-    List<Change> sorted = part.stream().sorted(Comparator.comparing(Change::user)).toList();
-    String[] users = sorted.stream().map(Change::user).toArray(String[]::new);
-    Long[] times = sorted.stream().map(Change::at).toArray(Long[]::new);
-    Integer[] connections = sorted.stream().map(Change::connections).toArray(Integer[]::new);
+    String[] users = part.stream().map(Change::user).toArray(String[]::new);
+    Long[] times = part.stream().map(Change::at).toArray(Long[]::new);
+    Integer[] connections = part.stream().map(Change::connections).toArray(Integer[]::new);
     List<?> parameters =
         here
             ? List.of(current.incarnation(), users, connections, times)

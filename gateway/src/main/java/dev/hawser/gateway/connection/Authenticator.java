@@ -48,7 +48,6 @@ public final class Authenticator {
 
   private static final Set<JWSAlgorithm> SHARED_SECRET = JWSAlgorithm.Family.HMAC_SHA;
   private static final Set<JWSAlgorithm> PUBLIC_KEY = JWSAlgorithm.Family.SIGNATURE;
-  private static final int MAX_USER_LENGTH = 255;
   private static final Duration MIN_FETCH_INTERVAL = Duration.ofSeconds(5);
 
   /** The last second of the year 9999; later ones are beyond what {@link Instant} can add up. */
@@ -127,10 +126,11 @@ public final class Authenticator {
       throw new AuthenticationException(
           Reason.INVALID, "no sub, expected a user id (or hawser.auth.anonymous = on)");
     }
-    if (user.length() > MAX_USER_LENGTH) {
+    if (user.length() > Identity.MAX_USER_LENGTH) {
       throw new AuthenticationException(
           Reason.INVALID,
-          "sub has %d characters, expected at most %d".formatted(user.length(), MAX_USER_LENGTH));
+          "sub has %d characters, expected at most %d"
+              .formatted(user.length(), Identity.MAX_USER_LENGTH));
     }
     if (!user.codePoints().allMatch(Authenticator::isText)) {
       throw new AuthenticationException(

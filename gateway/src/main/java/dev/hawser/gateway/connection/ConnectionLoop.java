@@ -3,6 +3,7 @@ package dev.hawser.gateway.connection;
 import dev.hawser.protocol.client.DisconnectCode;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -127,6 +128,16 @@ public final class ConnectionLoop {
       told.complete(null);
     }
     return told;
+  }
+
+  /** The same for all loops of a door that stops. */
+  public static CompletionStage<Void> closeAll(
+      Collection<ConnectionLoop> loops, DisconnectCode code, DrainSettings drain) {
+    return CompletableFuture.allOf(
+        loops.stream()
+            .map(loop -> loop.closeAll(code, drain.rateOf(loops.size()), drain.timeout()))
+            .map(CompletionStage::toCompletableFuture)
+            .toArray(CompletableFuture<?>[]::new));
   }
 
   private void closeNext(

@@ -8,6 +8,9 @@ package dev.hawser.gateway.connection;
  */
 public record Identity(String user, long expiresAt) {
 
+  /** Longest user id, in characters. */
+  public static final int MAX_USER_LENGTH = 255;
+
   static final Identity ANONYMOUS = new Identity("", 0);
 
   /** Whether nobody in particular is behind the connection; it has no session then. */

@@ -104,16 +104,7 @@ final class WebSocketRoute {
   }
 
   CompletionStage<Done> stop() {
-    var drain = services.drain();
-    var told =
-        loops.stream()
-            .map(
-                loop ->
-                    loop.closeAll(
-                        DisconnectCode.SHUTDOWN, drain.rateOf(loops.size()), drain.timeout()))
-            .map(CompletionStage::toCompletableFuture)
-            .toArray(CompletableFuture<?>[]::new);
-    return CompletableFuture.allOf(told)
+    return ConnectionLoop.closeAll(loops, DisconnectCode.SHUTDOWN, services.drain())
         .thenApplyAsync(
             all -> {
               threads.forEach(ScheduledExecutorService::shutdown);

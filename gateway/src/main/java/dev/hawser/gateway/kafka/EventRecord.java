@@ -1,5 +1,6 @@
 package dev.hawser.gateway.kafka;
 
+import dev.hawser.gateway.connection.Identity;
 import dev.hawser.protocol.client.JsonCodec;
 import dev.hawser.protocol.client.Payload;
 import dev.hawser.protocol.event.EventHeaders;
@@ -14,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 /** What a record of the events topic turns out to be. Decided by its headers. */
 sealed interface EventRecord {
 
-  /** For all connections of a user, but the excluded one (0: none). */
+  /** For all connections of a user, but the excluded one. */
   record ToUser(PushEvent event) implements EventRecord {}
 
   /** Internal, not for clients. */
@@ -26,9 +27,6 @@ sealed interface EventRecord {
    * @param reason names what was wrong and what was expected, without the payload
    */
   record Undeliverable(String reason) implements EventRecord {}
-
-  /** Longest user id, the same that tokens may carry. */
-  int MAX_USER_LENGTH = 255;
 
   /** Reads the headers; never throws. */
   static EventRecord of(ConsumerRecord<byte[], byte[]> record, boolean requireJson) {
@@ -44,10 +42,10 @@ sealed interface EventRecord {
                 ? "no target, expected header " + EventHeaders.USER
                 : "channels (" + EventHeaders.CHANNEL + ") are not available");
       }
-      if (user.isEmpty() || user.length() > MAX_USER_LENGTH) {
+      if (user.isEmpty() || user.length() > Identity.MAX_USER_LENGTH) {
         return new Undeliverable(
             "%s has %d characters, expected 1 to %d"
-                .formatted(EventHeaders.USER, user.length(), MAX_USER_LENGTH));
+                .formatted(EventHeaders.USER, user.length(), Identity.MAX_USER_LENGTH));
       }
       byte[] value = record.value();
       if (value == null || value.length == 0) {

@@ -140,17 +140,9 @@ public final class WebSocketServer {
         .close()
         .addListener(
             closed -> {
-              var told =
-                  loops.values().stream()
-                      .map(
-                          loop ->
-                              loop.closeAll(
-                                  DisconnectCode.SHUTDOWN,
-                                  drain.rateOf(loops.size()),
-                                  drain.timeout()))
-                      .map(CompletionStage::toCompletableFuture)
-                      .toArray(CompletableFuture<?>[]::new);
-              var unused = CompletableFuture.allOf(told).thenRun(this::end);
+              var unused =
+                  ConnectionLoop.closeAll(loops.values(), DisconnectCode.SHUTDOWN, drain)
+                      .thenRun(this::end);
             });
     return stopped;
   }
