@@ -4,6 +4,7 @@ import static dev.hawser.presence.PresenceDatabase.execute;
 
 import io.r2dbc.spi.Connection;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -137,6 +138,16 @@ final class NodeRegistry {
               }
               return leases.getFirst();
             });
+  }
+
+  /** PostgreSQL's. */
+  Mono<Instant> clock() {
+    return database
+        .query(
+            "SELECT now() AS now",
+            row -> Objects.requireNonNull(row.get("now", Instant.class)),
+            List.of())
+        .map(List::getFirst);
   }
 
   /** Renews the lease; false if the others have taken this node for dead. */

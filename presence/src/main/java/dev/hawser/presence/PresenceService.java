@@ -2,7 +2,11 @@ package dev.hawser.presence;
 
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executors;
@@ -19,39 +23,64 @@ import org.slf4j.LoggerFactory;
  */
 public final class PresenceService {
 
+  /** What a node does for presence. */
+  public enum Duty {
+    /** Keeps a lease, and records under it who is connected to this node. */
+    RECORD,
+    /** Removes what dead nodes left behind. */
+    REMOVE_DEAD
+  }
+
   private static final Logger log = LoggerFactory.getLogger(PresenceService.class);
 
   private final PresenceSettings settings;
   private final String node;
+  private final Set<Duty> duties;
   private final PresenceDatabase database;
   private final NodeRegistry registry;
   private final PresenceRecorder recorder;
 
-  /** One thread writes counts, the other keeps the lease: a long flush must not cost it. */
+  /**
+   * One keeps the lease, one writes counts, one removes dead nodes: neither of the latter two,
+   * which can take long, may cost the lease.
+   */
   private final ScheduledExecutorService threads =
       Executors.newScheduledThreadPool(
-          2, Thread.ofPlatform().name("hawser-presence-", 0).daemon().factory());
+          3, Thread.ofPlatform().name("hawser-presence-", 0).daemon().factory());
 
-  private final CompletableFuture<NodeLease> registered = new CompletableFuture<>();
+  private final CompletableFuture<Done> ready = new CompletableFuture<>();
   private volatile @Nullable NodeLease lease;
+  private volatile @Nullable Runnable leaseLost;
 
-  /** Since when every heartbeat has succeeded, {@link System#nanoTime}; null if the last failed. */
-  private @Nullable Long aliveSince;
+  /** Nobody keeps the lease any more: the listener was told that it is lost. */
+  private boolean abandoned;
+
+  /** Looks for dead nodes never had a longer gap than half a node timeout, since then. */
+  private Instant watchingSince = Instant.MIN;
+
+  private Instant lastLook = Instant.MIN;
+
+  /** A node with all duties. */
+  public static PresenceService start(PresenceSettings settings, String node) {
+    return start(settings, node, EnumSet.allOf(Duty.class));
+  }
 
   /**
-   * Starts to migrate, to lease and to record; returns at once.
+   * Starts to migrate and to do its duties; returns at once. Whatever the duties, {@link #database}
+   * answers queries.
    *
    * @param node {@code host:port} of this node in the cluster
    */
-  public static PresenceService start(PresenceSettings settings, String node) {
-    var service = new PresenceService(settings, node, Clock.systemUTC());
+  public static PresenceService start(PresenceSettings settings, String node, Set<Duty> duties) {
+    var service = new PresenceService(settings, node, duties, Clock.systemUTC());
     service.run();
     return service;
   }
 
-  private PresenceService(PresenceSettings settings, String node, Clock clock) {
+  private PresenceService(PresenceSettings settings, String node, Set<Duty> duties, Clock clock) {
     this.settings = settings;
     this.node = node;
+    this.duties = Set.copyOf(duties);
     this.database = new PresenceDatabase(settings.database());
     this.registry = new NodeRegistry(database, settings.nodeTimeout());
     this.recorder = new PresenceRecorder(database, settings, clock);
@@ -59,7 +88,12 @@ public final class PresenceService {
 
   private void run() {
     every(settings.heartbeatInterval(), this::keepLease);
-    every(settings.flushInterval(), this::flush);
+    if (duties.contains(Duty.RECORD)) {
+      every(settings.flushInterval(), this::flush);
+    }
+    if (duties.contains(Duty.REMOVE_DEAD)) {
+      every(settings.heartbeatInterval(), this::removeDead);
+    }
   }
 
   private void every(Duration interval, Runnable task) {
@@ -82,14 +116,30 @@ public final class PresenceService {
             TimeUnit.MILLISECONDS);
   }
 
-  /** Completes when the node has its first lease. */
+  /** Completes when the tables are there and the node, if it records, has its first lease. */
+  public CompletionStage<Done> ready() {
+    return ready;
+  }
+
+  /** Completes when the node has its first lease; fails if it does not record. */
   public CompletionStage<NodeLease> registered() {
-    return registered;
+    return ready.thenApply(done -> lease());
   }
 
   /**
-   * The lease the node has now. It changes when the node was silent for so long that the others
-   * took it for dead.
+   * The node was silent for so long that the others took it for dead, as when it was paused. By
+   * itself it then registers again, under a new incarnation, and records all its users anew. With
+   * this listener it does not: nothing is recorded any more, and what is next is up to the
+   * listener, such as to drop all clients and to start anew.
+   *
+   * @param listener is called once, on a thread of presence; must not block
+   */
+  public void onLeaseLost(Runnable listener) {
+    leaseLost = listener;
+  }
+
+  /**
+   * The lease the node has now, or had last. It changes when the node registers again.
    *
    * @throws IllegalStateException before the first one
    */
@@ -106,8 +156,15 @@ public final class PresenceService {
     return registry.others(lease()).toFuture();
   }
 
-  /** Who is told about connections. */
+  /**
+   * Who is told about connections.
+   *
+   * @throws IllegalStateException if the node does not record
+   */
   public PresenceRecorder recorder() {
+    if (!duties.contains(Duty.RECORD)) {
+      throw new IllegalStateException("this node does not record presence");
+    }
     return recorder;
   }
 
@@ -155,41 +212,58 @@ public final class PresenceService {
     }
   }
 
+  /** Also says when a node that only removes is ready. */
   private void keepLease() {
-    try {
-      renew();
-    } catch (RuntimeException failure) {
-      aliveSince = null;
-      throw failure;
+    NodeLease current = lease;
+    if (!ready.isDone()) {
+      database.migrate();
+      if (duties.contains(Duty.RECORD)) {
+        take();
+      }
+      ready.complete(Done.getInstance());
+    } else if (current != null
+        && !abandoned
+        && !Boolean.TRUE.equals(registry.heartbeat(current).block(PresenceDatabase.TIMEOUT))) {
+      onLeaseLost(current);
     }
   }
 
-  private void renew() {
-    NodeLease current = lease;
-    if (current == null) {
-      database.migrate();
+  private void onLeaseLost(NodeLease lost) {
+    Runnable listener = leaseLost;
+    if (listener == null) {
+      log.warn("this node was taken for dead as {}; it registers again", lost.key());
       take();
-    } else if (!Boolean.TRUE.equals(registry.heartbeat(current).block(PresenceDatabase.TIMEOUT))) {
-      log.warn("this node was taken for dead as {}; it registers again", current.key());
-      take();
-    }
-    long now = System.nanoTime();
-    if (aliveSince == null) {
-      aliveSince = now;
-    }
-    // After PostgreSQL was away nobody's lease is fresh: everybody gets the time to renew it.
-    if (now - aliveSince > settings.nodeTimeout().toNanos()) {
-      var unused = registry.removeDead().block(PresenceDatabase.TIMEOUT);
+    } else {
+      log.warn("this node was taken for dead as {}", lost.key());
+      abandoned = true;
+      listener.run();
     }
   }
 
   private void take() {
-    NodeLease taken = registry.lease(node).block(PresenceDatabase.TIMEOUT);
-    if (taken != null) {
-      log.info("registered as {} with number {}", taken.key(), taken.number());
-      lease = taken;
-      recorder.use(taken);
-      registered.complete(taken);
+    NodeLease taken = Objects.requireNonNull(registry.lease(node).block(PresenceDatabase.TIMEOUT));
+    log.info("registered as {} with number {}", taken.key(), taken.number());
+    lease = taken;
+    recorder.use(taken);
+  }
+
+  /**
+   * After PostgreSQL was away nobody's lease is fresh: everybody gets the time to renew it. Whether
+   * it was away shows in the gaps between looks, by PostgreSQL's clock: so it also holds when
+   * PostgreSQL or all machines were paused, or its clock was set.
+   */
+  private void removeDead() {
+    if (!ready.isDone()) {
+      return;
+    }
+    Instant now = Objects.requireNonNull(registry.clock().block(PresenceDatabase.TIMEOUT));
+    Duration timeout = settings.nodeTimeout();
+    if (now.isBefore(lastLook) || now.isAfter(lastLook.plus(timeout.dividedBy(2)))) {
+      watchingSince = now;
+    }
+    lastLook = now;
+    if (now.isAfter(watchingSince.plus(timeout))) {
+      var unused = registry.removeDead().block(PresenceDatabase.TIMEOUT);
     }
   }
 

@@ -1,15 +1,19 @@
 package dev.hawser.presence;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.hawser.deploy.embedded.EmbeddedPostgreSql;
+import dev.hawser.presence.PresenceService.Duty;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
@@ -78,6 +82,66 @@ class PresenceServiceTest {
   }
 
   @Test
+  void whoeverListensForALostLeaseDecidesWhatIsNext(TestDatabase database) throws Exception {
+    var service = PresenceService.start(database.settings(), "10.0.0.1:7355");
+    var calls = new AtomicInteger();
+    service.onLeaseLost(calls::incrementAndGet);
+    NodeLease lost = registered(service);
+    service.recorder().connected("alice");
+    await().until(() -> database.stays().size() == 1);
+    database.execute("UPDATE gateway_nodes SET left_at = now()");
+    database.execute("UPDATE watching_times SET nodes = '{}', terminate_at = now()");
+    service.recorder().connected("bob");
+    await().until(() -> calls.get() > 0);
+    await()
+        .during(Duration.ofSeconds(1))
+        .until(() -> calls.get() == 1 && service.lease().equals(lost));
+    assertThat(database.stays()).containsExactly("alice|f|{}");
+    stop(service);
+    assertThat(database.rows("SELECT count(*) FROM gateway_nodes")).containsExactly("1");
+  }
+
+  @Test
+  void recordingAndRemovingAreDutiesOfTheirOwn(TestDatabase database) throws Exception {
+    var gateway =
+        PresenceService.start(database.settings(), "10.0.0.1:7355", EnumSet.of(Duty.RECORD));
+    registered(gateway);
+    dieWith(database, "alice");
+    gateway.recorder().connected("bob");
+    await().during(Duration.ofSeconds(3)).until(() -> isOnline(database, "alice"));
+    assertThat(isOnline(database, "bob")).isTrue();
+
+    var presence =
+        PresenceService.start(database.settings(), "10.0.0.3:7355", EnumSet.of(Duty.REMOVE_DEAD));
+    presence.ready().toCompletableFuture().get(20, TimeUnit.SECONDS);
+    await().until(() -> !isOnline(database, "alice"));
+    assertThat(isOnline(database, "bob")).isTrue();
+    assertThat(presence.reachable()).isTrue();
+    assertThat(database.rows("SELECT node FROM gateway_nodes WHERE left_at IS NULL"))
+        .containsExactly("10.0.0.1:7355");
+    assertThatThrownBy(presence::recorder).isInstanceOf(IllegalStateException.class);
+    assertThatThrownBy(() -> registered(presence)).hasCauseInstanceOf(IllegalStateException.class);
+    stop(presence);
+    stop(gateway);
+  }
+
+  private static boolean isOnline(TestDatabase database, String user) {
+    return database.stays().stream().anyMatch(stay -> stay.startsWith(user + "|t"));
+  }
+
+  /** A node that records a user, and then nothing any more. */
+  private static void dieWith(TestDatabase database, String user) {
+    try (PresenceDatabase connections = database.open()) {
+      var dying = new PresenceRecorder(connections, database.settings(), Clock.systemUTC());
+      dying.use(
+          Objects.requireNonNull(
+              new NodeRegistry(connections, Duration.ofSeconds(1)).lease("10.0.0.2:7355").block()));
+      dying.connected(user);
+      dying.flush(false);
+    }
+  }
+
+  @Test
   void nodesThatStartTogetherOnAnEmptyDatabaseAllRegister(TestDatabase database) throws Exception {
     List<PresenceService> services = new ArrayList<>();
     for (int i = 0; i < 6; i++) {
@@ -124,15 +188,7 @@ class PresenceServiceTest {
   void theOthersRemoveANodeThatDies(TestDatabase database) throws Exception {
     var survivor = PresenceService.start(database.settings(), "10.0.0.1:7355");
     registered(survivor);
-    try (PresenceDatabase connections = database.open()) {
-      var lease =
-          Objects.requireNonNull(
-              new NodeRegistry(connections, Duration.ofSeconds(1)).lease("10.0.0.2:7355").block());
-      var dying = new PresenceRecorder(connections, database.settings(), Clock.systemUTC());
-      dying.use(lease);
-      dying.connected("alice");
-      dying.flush(false);
-    }
+    dieWith(database, "alice");
     assertThat(database.stays()).hasSize(1).allMatch(stay -> stay.startsWith("alice|t"));
     await().untilAsserted(() -> assertThat(database.stays()).containsExactly("alice|f|{}"));
     stop(survivor);
