@@ -26,7 +26,7 @@ final class NodeRegistry {
   private static final Logger log = LoggerFactory.getLogger(NodeRegistry.class);
 
   /** Any number; the same on all nodes. Leasing is one after the other. */
-  private static final String LOCK = "SELECT pg_advisory_xact_lock(4919)";
+  static final String LOCK = "SELECT pg_advisory_xact_lock(4919)";
 
   /** Which leases end, how their rows are locked, and what else is set. */
   private static final String END =
@@ -150,10 +150,13 @@ final class NodeRegistry {
         .map(List::getFirst);
   }
 
-  /** Renews the lease; false if the others have taken this node for dead. */
+  /**
+   * Renews the lease; false if the others have taken this node for dead. Fails soon, so that there
+   * is time to try again.
+   */
   Mono<Boolean> heartbeat(NodeLease lease) {
     return database
-        .query(HEARTBEAT, row -> true, List.of(lease.incarnation()))
+        .query(HEARTBEAT, row -> true, List.of(lease.incarnation()), nodeTimeout.dividedBy(4))
         .map(rows -> !rows.isEmpty());
   }
 

@@ -8,18 +8,23 @@ import io.r2dbc.postgresql.client.SSLMode;
 import io.r2dbc.spi.Connection;
 import io.r2dbc.spi.R2dbcException;
 import io.r2dbc.spi.R2dbcNonTransientResourceException;
+import io.r2dbc.spi.R2dbcTimeoutException;
 import io.r2dbc.spi.R2dbcTransientException;
 import io.r2dbc.spi.Row;
 import io.r2dbc.spi.Statement;
+import io.r2dbc.spi.ValidationDepth;
+import io.r2dbc.spi.Wrapped;
 import java.io.IOException;
 import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
 import org.flywaydb.core.Flyway;
 import org.flywaydb.core.api.FlywayException;
+import org.reactivestreams.Publisher;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import reactor.core.publisher.Flux;
@@ -28,19 +33,32 @@ import reactor.core.publisher.Mono;
 /**
  * The way to PostgreSQL, and whether it can be reached: one log line when that changes, however
  * many statements fail.
+ *
+ * <p>A network can lose packets without a word. So everything has a time limit; a connection on
+ * which anything went wrong is closed, as an answer may still come, or never; and one that was idle
+ * has to answer before it is used.
  */
 public final class PresenceDatabase implements AutoCloseable {
 
   private static final Logger log = LoggerFactory.getLogger(PresenceDatabase.class);
 
-  /** Whoever waits for a statement waits no longer than this. */
+  /** Whoever waits for an answer waits no longer than this. */
   static final Duration TIMEOUT = Duration.ofSeconds(10);
+
+  /**
+   * PostgreSQL itself gives up sooner, so that its locks are free by then: on a statement, and on a
+   * transaction of a node that was paused, or cut off, in the middle of it.
+   */
+  private static final Duration SERVER_TIMEOUT = Duration.ofSeconds(5);
 
   /** Any number; the same on all nodes. Goes with the connection. */
   private static final String MIGRATION_LOCK = "SELECT pg_advisory_lock(4918)";
 
   private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(3);
+  private static final Duration VALIDATION_TIMEOUT = Duration.ofMillis(500);
+  private static final Duration MIGRATION_TIMEOUT = Duration.ofSeconds(30);
   private static final Duration MAX_IDLE_TIME = Duration.ofMinutes(5);
+  private static final Duration MAX_LIFE_TIME = Duration.ofMinutes(30);
 
   private final PresenceSettings.Database settings;
   private final ConnectionPool pool;
@@ -57,7 +75,11 @@ public final class PresenceDatabase implements AutoCloseable {
             .username(settings.user())
             .applicationName("hawser-presence")
             .connectTimeout(CONNECT_TIMEOUT)
-            .statementTimeout(TIMEOUT)
+            .statementTimeout(SERVER_TIMEOUT)
+            .options(
+                Map.of(
+                    "idle_in_transaction_session_timeout",
+                    Long.toString(SERVER_TIMEOUT.toMillis())))
             .sslMode(settings.ssl() ? SSLMode.REQUIRE : SSLMode.DISABLE)
             .tcpKeepAlive(true);
     if (!settings.password().isEmpty()) {
@@ -69,7 +91,12 @@ public final class PresenceDatabase implements AutoCloseable {
                 .initialSize(0)
                 .maxSize(settings.maxConnections())
                 .maxAcquireTime(CONNECT_TIMEOUT)
+                .maxCreateConnectionTime(CONNECT_TIMEOUT)
+                .validationDepth(ValidationDepth.REMOTE)
+                .maxValidationTime(VALIDATION_TIMEOUT)
+                .acquireRetry(settings.maxConnections())
                 .maxIdleTime(MAX_IDLE_TIME)
+                .maxLifeTime(MAX_LIFE_TIME)
                 .build());
   }
 
@@ -85,12 +112,13 @@ public final class PresenceDatabase implements AutoCloseable {
    */
   void migrate() {
     String url =
-        "jdbc:postgresql://%s:%d/%s?connectTimeout=%d%s"
+        "jdbc:postgresql://%s:%d/%s?connectTimeout=%d&socketTimeout=%d%s"
             .formatted(
                 settings.host(),
                 settings.port(),
                 settings.name(),
                 CONNECT_TIMEOUT.toSeconds(),
+                MIGRATION_TIMEOUT.toSeconds(),
                 settings.ssl() ? "&sslmode=require" : "");
     // Flyway's own lock does not cover the creation of its table, and nodes start together.
     try (var connection = DriverManager.getConnection(url, settings.user(), settings.password());
@@ -120,30 +148,46 @@ public final class PresenceDatabase implements AutoCloseable {
    * @param parameters values of {@code $1}, {@code $2}, …
    */
   public <T> Mono<List<T>> query(String sql, Function<Row, T> mapper, List<?> parameters) {
-    return Mono.usingWhen(
-            pool.create(),
-            connection -> execute(connection, sql, mapper, parameters),
-            Connection::close)
-        .timeout(TIMEOUT)
-        .doOnSuccess(rows -> succeeded())
-        .doOnError(this::observe);
+    return query(sql, mapper, parameters, TIMEOUT);
+  }
+
+  <T> Mono<List<T>> query(
+      String sql, Function<Row, T> mapper, List<?> parameters, Duration timeout) {
+    return use(connection -> execute(connection, sql, mapper, parameters), timeout);
   }
 
   /** Several statements in one transaction, committed if none fails. */
   <T> Mono<T> transaction(Function<Connection, Mono<T>> work) {
+    return use(
+        connection ->
+            Mono.from(connection.beginTransaction())
+                .then(work.apply(connection))
+                .flatMap(result -> Mono.from(connection.commitTransaction()).thenReturn(result)),
+        TIMEOUT);
+  }
+
+  private <T> Mono<T> use(Function<Connection, Mono<T>> work, Duration timeout) {
     return Mono.usingWhen(
             pool.create(),
-            connection ->
-                Mono.usingWhen(
-                    Mono.from(connection.beginTransaction()).thenReturn(connection),
-                    work,
-                    Connection::commitTransaction,
-                    (failing, failure) -> failing.rollbackTransaction(),
-                    Connection::rollbackTransaction),
-            Connection::close)
-        .timeout(TIMEOUT)
+            work,
+            Connection::close,
+            (connection, failure) -> discard(connection),
+            PresenceDatabase::discard)
+        .timeout(
+            timeout, Mono.error(() -> new R2dbcTimeoutException("no answer within " + timeout)))
         .doOnSuccess(result -> succeeded())
         .doOnError(this::observe);
+  }
+
+  /** The pool drops a connection that is closed; a transaction on it is rolled back. */
+  private static Publisher<Void> discard(Connection pooled) {
+    return Mono.<Void>fromRunnable(
+            () -> {
+              Connection connection = (Connection) ((Wrapped<?>) pooled).unwrap();
+              // Not waited for: its last words may not get through.
+              var unused = Mono.from(connection.close()).subscribe(closed -> {}, failure -> {});
+            })
+        .then(Mono.from(pooled.close()));
   }
 
   static <T> Mono<List<T>> execute(

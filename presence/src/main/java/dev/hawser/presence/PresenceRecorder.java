@@ -213,8 +213,7 @@ public final class PresenceRecorder {
         here
             ? List.of(current.incarnation(), users, connections, times)
             : List.of(current.incarnation(), users, times);
-    List<?> leases =
-        database.query(here ? HERE : GONE, row -> true, parameters).block(PresenceDatabase.TIMEOUT);
+    List<?> leases = database.query(here ? HERE : GONE, row -> true, parameters).block();
     return leases != null && !leases.isEmpty();
   }
 

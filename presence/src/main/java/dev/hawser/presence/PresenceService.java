@@ -87,7 +87,13 @@ public final class PresenceService {
   }
 
   private void run() {
-    every(settings.heartbeatInterval(), this::keepLease);
+    // By rate: what a failed heartbeat took must not delay the next.
+    var unused =
+        threads.scheduleAtFixedRate(
+            guarded(this::keepLease),
+            0,
+            settings.heartbeatInterval().toMillis(),
+            TimeUnit.MILLISECONDS);
     if (duties.contains(Duty.RECORD)) {
       every(settings.flushInterval(), this::flush);
     }
@@ -99,21 +105,23 @@ public final class PresenceService {
   private void every(Duration interval, Runnable task) {
     var unused =
         threads.scheduleWithFixedDelay(
-            () -> {
-              try {
-                task.run();
-              } catch (RuntimeException failure) {
-                // PresenceDatabase has said so if PostgreSQL is away; anything else is a defect.
-                if (!PresenceDatabase.isTemporary(failure)) {
-                  log.error("presence", failure);
-                } else {
-                  log.debug("presence", failure);
-                }
-              }
-            },
-            0,
-            interval.toMillis(),
-            TimeUnit.MILLISECONDS);
+            guarded(task), 0, interval.toMillis(), TimeUnit.MILLISECONDS);
+  }
+
+  /** Failures do not end it. */
+  private static Runnable guarded(Runnable task) {
+    return () -> {
+      try {
+        task.run();
+      } catch (RuntimeException failure) {
+        // PresenceDatabase has said so if PostgreSQL is away; anything else is a defect.
+        if (!PresenceDatabase.isTemporary(failure)) {
+          log.error("presence", failure);
+        } else {
+          log.debug("presence", failure);
+        }
+      }
+    };
   }
 
   /** Completes when the tables are there and the node, if it records, has its first lease. */
@@ -208,7 +216,7 @@ public final class PresenceService {
     NodeLease current = lease;
     if (current != null) {
       recorder.flush(true);
-      var unused = registry.leave(current).block(PresenceDatabase.TIMEOUT);
+      var unused = registry.leave(current).block();
     }
   }
 
@@ -223,7 +231,7 @@ public final class PresenceService {
       ready.complete(Done.getInstance());
     } else if (current != null
         && !abandoned
-        && !Boolean.TRUE.equals(registry.heartbeat(current).block(PresenceDatabase.TIMEOUT))) {
+        && !Boolean.TRUE.equals(registry.heartbeat(current).block())) {
       onLeaseLost(current);
     }
   }
@@ -241,7 +249,7 @@ public final class PresenceService {
   }
 
   private void take() {
-    NodeLease taken = Objects.requireNonNull(registry.lease(node).block(PresenceDatabase.TIMEOUT));
+    NodeLease taken = Objects.requireNonNull(registry.lease(node).block());
     log.info("registered as {} with number {}", taken.key(), taken.number());
     lease = taken;
     recorder.use(taken);
@@ -256,14 +264,14 @@ public final class PresenceService {
     if (!ready.isDone()) {
       return;
     }
-    Instant now = Objects.requireNonNull(registry.clock().block(PresenceDatabase.TIMEOUT));
+    Instant now = Objects.requireNonNull(registry.clock().block());
     Duration timeout = settings.nodeTimeout();
     if (now.isBefore(lastLook) || now.isAfter(lastLook.plus(timeout.dividedBy(2)))) {
       watchingSince = now;
     }
     lastLook = now;
     if (now.isAfter(watchingSince.plus(timeout))) {
-      var unused = registry.removeDead().block(PresenceDatabase.TIMEOUT);
+      var unused = registry.removeDead().block();
     }
   }
 
