@@ -11,6 +11,8 @@ CREATE TABLE gateway_nodes (
   node         text NOT NULL,
   started_at   timestamptz NOT NULL,
   last_seen_at timestamptz NOT NULL,
+  -- Statements of this incarnation that carry an earlier epoch came late, and write nothing.
+  epoch        bigint NOT NULL DEFAULT 0,
   -- Stopped, or found dead. From then on it must not write any more.
   left_at      timestamptz
 );

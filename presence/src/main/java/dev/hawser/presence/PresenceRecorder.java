@@ -12,6 +12,10 @@ import org.slf4j.LoggerFactory;
  * Writes this node's connection counts to {@code watching_times}: many users in one statement, in
  * the order of their ids, so that two nodes do not deadlock. A statement writes only while the
  * node's lease holds.
+ *
+ * <p>A statement without an answer may still arrive, long after the next ones. So after each such
+ * the lease gets a new epoch before anything else is written, and a statement of an earlier epoch
+ * writes nothing.
  */
 public final class PresenceRecorder {
 
@@ -25,7 +29,7 @@ public final class PresenceRecorder {
       """
       WITH lease AS MATERIALIZED (
         SELECT node || '#' || incarnation AS key FROM gateway_nodes
-        WHERE incarnation = $1 AND left_at IS NULL
+        WHERE incarnation = $1 AND epoch <= $2 AND left_at IS NULL
         FOR KEY SHARE),
       written AS (
         INSERT INTO watching_times (user_id, join_at, nodes)
@@ -35,7 +39,7 @@ public final class PresenceRecorder {
                  (SELECT max(past.terminate_at) FROM watching_times AS past
                   WHERE past.user_id = change.user_id AND past.terminate_at IS NOT NULL)),
                jsonb_build_object(lease.key, change.connections)
-        FROM lease, unnest($2::text[], $3::int[], $4::bigint[]) AS change (user_id, connections, at)
+        FROM lease, unnest($3::text[], $4::int[], $5::bigint[]) AS change (user_id, connections, at)
         ORDER BY change.user_id COLLATE "C"
         ON CONFLICT (user_id) WHERE terminate_at IS NULL
         DO UPDATE SET nodes = watching_times.nodes || excluded.nodes)
@@ -46,11 +50,11 @@ public final class PresenceRecorder {
       """
       WITH lease AS MATERIALIZED (
         SELECT node || '#' || incarnation AS key FROM gateway_nodes
-        WHERE incarnation = $1 AND left_at IS NULL
+        WHERE incarnation = $1 AND epoch <= $2 AND left_at IS NULL
         FOR KEY SHARE),
       affected AS (
         SELECT online.id, online.nodes - lease.key AS rest, change.at
-        FROM lease, unnest($2::text[], $3::bigint[]) AS change (user_id, at)
+        FROM lease, unnest($3::text[], $4::bigint[]) AS change (user_id, at)
         JOIN watching_times AS online ON online.user_id = change.user_id
         WHERE online.terminate_at IS NULL
         ORDER BY online.user_id COLLATE "C"
@@ -68,11 +72,27 @@ public final class PresenceRecorder {
       SELECT key FROM lease
       """;
 
+  /** Waits for statements that are under way; absolute, as it may come late itself. */
+  private static final String RAISE =
+      """
+      WITH lease AS (
+        SELECT incarnation FROM gateway_nodes WHERE incarnation = $1 AND epoch < $2 FOR UPDATE)
+      UPDATE gateway_nodes SET epoch = $2
+      FROM lease WHERE gateway_nodes.incarnation = lease.incarnation
+      RETURNING epoch
+      """;
+
   private final PresenceDatabase database;
   private final PresenceSettings settings;
   private final Clock clock;
   private final ConnectionCounts counts;
   private @Nullable NodeLease lease;
+
+  /** Of the next statement; grows from lease to lease. */
+  private long epoch;
+
+  /** Whether a statement of this epoch may arrive late. */
+  private boolean unsure;
 
   PresenceRecorder(PresenceDatabase database, PresenceSettings settings, Clock clock) {
     this.database = database;
@@ -209,11 +229,24 @@ public final class PresenceRecorder {
     String[] users = part.stream().map(Change::user).toArray(String[]::new);
     Long[] times = part.stream().map(Change::at).toArray(Long[]::new);
     Integer[] connections = part.stream().map(Change::connections).toArray(Integer[]::new);
+    if (unsure) {
+      epoch++;
+      var unused =
+          database.query(RAISE, row -> true, List.of(current.incarnation(), epoch)).block();
+    }
+    unsure = true;
     List<?> parameters =
         here
-            ? List.of(current.incarnation(), users, connections, times)
-            : List.of(current.incarnation(), users, times);
-    List<?> leases = database.query(here ? HERE : GONE, row -> true, parameters).block();
+            ? List.of(current.incarnation(), epoch, users, connections, times)
+            : List.of(current.incarnation(), epoch, users, times);
+    List<?> leases;
+    try {
+      leases = database.query(here ? HERE : GONE, row -> true, parameters).block();
+    } catch (RuntimeException failure) {
+      unsure = PresenceDatabase.isTemporary(failure);
+      throw failure;
+    }
+    unsure = false;
     return leases != null && !leases.isEmpty();
   }
 

@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.awaitility.Awaitility.await;
 
+import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -125,5 +127,24 @@ class BrokenNetworkTest {
         .containsExactly("t");
     service.stop().toCompletableFuture().get(20, TimeUnit.SECONDS);
     other.stop().toCompletableFuture().get(20, TimeUnit.SECONDS);
+  }
+
+  @Test
+  void aStatementThatComesLateWritesNothing() throws Exception {
+    try (var direct = database.open();
+        var connections = new PresenceDatabase(throughProxy("").database())) {
+      var recorder = new PresenceRecorder(connections, database.settings(), Clock.systemUTC());
+      var registry = new NodeRegistry(direct, Duration.ofSeconds(1));
+      recorder.use(Objects.requireNonNull(registry.lease("10.0.0.1:7355").block()));
+      proxy.delay("alice");
+      recorder.connected("alice");
+      assertThat(catchThrowable(() -> recorder.flush(false))).matches(PresenceDatabase::isAway);
+      assertThat(proxy.isDelaying()).isTrue();
+      recorder.disconnected("alice");
+      assertThat(recorder.flush(true)).isTrue();
+      assertThat(database.stays()).containsExactly("alice|f|{}");
+      proxy.deliver();
+      assertThat(database.stays()).containsExactly("alice|f|{}");
+    }
   }
 }
