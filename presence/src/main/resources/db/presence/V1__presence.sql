@@ -14,7 +14,11 @@ CREATE TABLE gateway_nodes (
   -- Statements of this incarnation that carry an earlier epoch came late, and write nothing.
   epoch        bigint NOT NULL DEFAULT 0,
   -- Stopped, or found dead. From then on it must not write any more.
-  left_at      timestamptz
+  left_at      timestamptz,
+  -- Its counts are being removed in the order of user ids: up to this one, so far.
+  removed_to   text NOT NULL DEFAULT '',
+  -- All its counts are removed.
+  removed_at   timestamptz
 );
 
 CREATE UNIQUE INDEX gateway_nodes_number ON gateway_nodes (number) WHERE left_at IS NULL;

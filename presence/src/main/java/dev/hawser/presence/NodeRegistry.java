@@ -2,7 +2,6 @@ package dev.hawser.presence;
 
 import static dev.hawser.presence.PresenceDatabase.execute;
 
-import io.r2dbc.spi.Connection;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -13,13 +12,14 @@ import org.slf4j.LoggerFactory;
 import reactor.core.publisher.Mono;
 
 /**
- * Leases of nodes, and the removal of what dead ones left behind. All nodes look for dead ones, and
- * PostgreSQL's row locks let one of them do it: no leader is needed. The clock is PostgreSQL's.
+ * Leases of nodes, and the removal of what dead ones left behind. The clock is PostgreSQL's, and
+ * its row locks share out the work among all nodes: no leader is needed.
  *
- * <p>Why removal takes two statements: a flush locks its lease's row ({@code FOR KEY SHARE}), the
- * removal locks it stronger ({@code FOR UPDATE}). Once the removal has the row, every earlier flush
- * has committed, so the second statement, with its own snapshot, sees all that was ever written;
- * every later flush finds the lease ended and writes nothing.
+ * <p>Dead nodes go in two steps. First the lease is ended. A flush locks the lease's row ({@code
+ * FOR KEY SHARE}), its end locks it stronger ({@code FOR UPDATE}): so when it has ended, every
+ * earlier flush has committed, and every later one writes nothing. Then the counts are removed,
+ * page by page in the order of user ids. Each page is a statement of its own that also notes how
+ * far it got; whoever comes by does the next one, so it does not matter who dies over it.
  */
 final class NodeRegistry {
 
@@ -35,45 +35,65 @@ final class NodeRegistry {
         SELECT incarnation FROM gateway_nodes WHERE left_at IS NULL AND %s FOR UPDATE %s)
       UPDATE gateway_nodes SET left_at = now() %s
       FROM ending WHERE gateway_nodes.incarnation = ending.incarnation
-      RETURNING gateway_nodes.incarnation
+      RETURNING node || '#' || gateway_nodes.incarnation AS key
       """;
 
   /** A row that is locked is being flushed under: that node is alive. */
   private static final String END_DEAD =
       END.formatted("last_seen_at < now() - $1 * interval '1 millisecond'", "SKIP LOCKED", "");
 
-  private static final String END_NAMESAKES = END.formatted("node = $1", "", "");
+  private static final String END_NAMESAKES =
+      END.formatted(
+          "node = $1 AND incarnation <> $2 AND last_seen_at < now() - $3 * interval '1 millisecond'",
+          "SKIP LOCKED",
+          "");
 
   private static final String END_ONE =
       END.formatted("incarnation = $1", "", ", last_seen_at = now()");
 
-  /** Locks in the order of users, as flushes do. */
-  private static final String REMOVE =
+  /**
+   * Removes one page. Of several leases the one that was seen last goes last, so that a user who
+   * was on all of them stays until then. Locks in the order of users, as flushes do.
+   */
+  private static final String REMOVE_PAGE =
       """
-      WITH ended AS (
-        SELECT node || '#' || incarnation AS key, last_seen_at
-        FROM gateway_nodes WHERE incarnation = ANY ($1)),
-      keys AS (SELECT array_agg(key) AS all_keys FROM ended),
+      WITH ended AS MATERIALIZED (
+        SELECT incarnation, node || '#' || incarnation AS key, last_seen_at, removed_to
+        FROM gateway_nodes WHERE left_at IS NOT NULL AND removed_at IS NULL
+        ORDER BY last_seen_at, incarnation LIMIT 1
+        FOR UPDATE SKIP LOCKED),
+      page AS MATERIALIZED (
+        SELECT max(user_id) AS last FROM (
+          SELECT user_id FROM watching_times
+          WHERE terminate_at IS NULL AND user_id > (SELECT removed_to FROM ended)
+          ORDER BY user_id LIMIT $1) AS next),
       affected AS (
-        SELECT id, nodes, nodes - keys.all_keys AS rest
-        FROM watching_times, keys
-        WHERE terminate_at IS NULL AND nodes ?| keys.all_keys
+        SELECT watching_times.id, nodes - ended.key AS rest, ended.last_seen_at
+        FROM watching_times, ended
+        WHERE terminate_at IS NULL
+          AND user_id > (SELECT removed_to FROM ended) AND user_id <= (SELECT last FROM page)
+          AND nodes ? ended.key
         ORDER BY user_id COLLATE "C"
-        FOR UPDATE OF watching_times)
-      UPDATE watching_times
-      SET nodes = affected.rest,
-          terminate_at = CASE WHEN affected.rest = '{}' THEN greatest(
-            watching_times.join_at + interval '1 microsecond',
-            (SELECT max(last_seen_at) FROM ended WHERE affected.nodes ? ended.key),
-            (SELECT max(past.terminate_at) + interval '1 microsecond'
-             FROM watching_times AS past
-             WHERE past.user_id = watching_times.user_id AND past.terminate_at IS NOT NULL)) END
-      FROM affected WHERE watching_times.id = affected.id
-      RETURNING watching_times.id
+        FOR UPDATE OF watching_times),
+      removed AS (
+        UPDATE watching_times
+        SET nodes = affected.rest,
+            terminate_at = CASE WHEN affected.rest = '{}' THEN greatest(
+              watching_times.join_at + interval '1 microsecond',
+              affected.last_seen_at,
+              (SELECT max(past.terminate_at) + interval '1 microsecond'
+               FROM watching_times AS past
+               WHERE past.user_id = watching_times.user_id AND past.terminate_at IS NOT NULL)) END
+        FROM affected WHERE watching_times.id = affected.id)
+      UPDATE gateway_nodes
+      SET removed_to = coalesce(page.last, ended.removed_to),
+          removed_at = CASE WHEN page.last IS NULL THEN now() END
+      FROM ended, page WHERE gateway_nodes.incarnation = ended.incarnation
+      RETURNING ended.key, removed_at IS NOT NULL AS done
       """;
 
   private static final String FORGET =
-      "DELETE FROM gateway_nodes WHERE left_at < now() - interval '1 day' RETURNING incarnation";
+      "DELETE FROM gateway_nodes WHERE removed_at < now() - interval '1 day'";
 
   private static final String LEASE =
       """
@@ -104,23 +124,24 @@ final class NodeRegistry {
 
   private final PresenceDatabase database;
   private final Duration nodeTimeout;
+  private final Duration namesakeTimeout;
 
-  NodeRegistry(PresenceDatabase database, Duration nodeTimeout) {
+  NodeRegistry(PresenceDatabase database, PresenceSettings settings) {
     this.database = database;
-    this.nodeTimeout = nodeTimeout;
+    this.nodeTimeout = settings.nodeTimeout();
+    this.namesakeTimeout =
+        settings.heartbeatInterval().multipliedBy(PresenceSettings.HEARTBEATS_TO_MISS);
   }
 
   /**
    * Leases the lowest number that is nobody's, and was nobody's for twice the node timeout, so that
-   * ids of two nodes never meet. Earlier incarnations of this node are dead: their port is ours.
+   * ids of two nodes never meet.
    */
   Mono<NodeLease> lease(String node) {
     return database
         .transaction(
             connection ->
                 execute(connection, LOCK, row -> true, List.of())
-                    .then(incarnations(connection, END_NAMESAKES, List.of(node)))
-                    .flatMap(ended -> remove(connection, ended))
                     .then(
                         execute(
                             connection,
@@ -168,45 +189,58 @@ final class NodeRegistry {
         List.of(lease.incarnation(), nodeTimeout.toMillis()));
   }
 
-  /** Gives the lease back, and removes what it still counts. */
-  Mono<Integer> leave(NodeLease lease) {
-    return database.transaction(
-        connection ->
-            incarnations(connection, END_ONE, List.of(lease.incarnation()))
-                .flatMap(ended -> remove(connection, ended)));
+  /** Gives the lease back; what it still counts is to be removed. */
+  Mono<List<String>> leave(NodeLease lease) {
+    return end(END_ONE, List.of(lease.incarnation()));
   }
 
   /**
-   * Ends the leases of dead nodes, removes their counts, and forgets leases that ended long ago.
+   * Ends leases that were not renewed for the node timeout.
+   *
+   * @return the keys of those nodes
    */
-  Mono<Integer> removeDead() {
-    return database.transaction(
-        connection ->
-            incarnations(connection, END_DEAD, List.of(nodeTimeout.toMillis()))
-                .flatMap(ended -> remove(connection, ended))
-                .flatMap(
-                    removed ->
-                        execute(connection, FORGET, row -> true, List.of()).thenReturn(removed)));
+  Mono<List<String>> endDead() {
+    return end(END_DEAD, List.of(nodeTimeout.toMillis()));
   }
 
-  private static Mono<List<Long>> incarnations(
-      Connection connection, String sql, List<?> parameters) {
-    return execute(
-        connection, sql, row -> required(row.get("incarnation", Long.class)), parameters);
+  /**
+   * Ends leases under this one's name that are some heartbeats behind: a node that was killed and
+   * started again need not wait for the node timeout. One that is up to date is alive, on another
+   * machine under the same name by mistake.
+   */
+  Mono<List<String>> endNamesakes(NodeLease lease) {
+    return end(
+        END_NAMESAKES, List.of(lease.node(), lease.incarnation(), namesakeTimeout.toMillis()));
   }
 
-  private static Mono<Integer> remove(Connection connection, List<Long> ended) {
-    if (ended.isEmpty()) {
-      return Mono.just(0);
-    }
-    return execute(connection, REMOVE, row -> true, List.of((Object) ended.toArray(Long[]::new)))
-        .map(
-            users -> {
-              if (!users.isEmpty()) {
-                log.info("incarnations {} ended; removed them from {} users", ended, users.size());
+  private Mono<List<String>> end(String sql, List<?> parameters) {
+    return database.query(
+        sql, row -> Objects.requireNonNull(row.get("key", String.class)), parameters);
+  }
+
+  /**
+   * Removes some of what ended leases count.
+   *
+   * @param size online users to look at
+   * @return false if there is nothing left to do, or others are at it
+   */
+  Mono<Boolean> removePage(int size) {
+    return database
+        .query(
+            REMOVE_PAGE,
+            row -> {
+              if (Boolean.TRUE.equals(row.get("done", Boolean.class))) {
+                log.info("removed all that {} counted", row.get("key", String.class));
               }
-              return users.size();
-            });
+              return true;
+            },
+            List.of(size))
+        .map(rows -> !rows.isEmpty());
+  }
+
+  /** Deletes leases that ended and were removed long ago. */
+  Mono<Void> forget() {
+    return database.query(FORGET, row -> true, List.of()).then();
   }
 
   private static <N extends Number> N required(@Nullable N value) {

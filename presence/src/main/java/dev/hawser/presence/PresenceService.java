@@ -3,6 +3,7 @@ package dev.hawser.presence;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Objects;
@@ -32,6 +33,9 @@ public final class PresenceService {
   }
 
   private static final Logger log = LoggerFactory.getLogger(PresenceService.class);
+
+  /** Online users in one statement of a removal: some 100 ms, if all of them go. */
+  static final int PAGE_SIZE = 5_000;
 
   private final PresenceSettings settings;
   private final String node;
@@ -82,7 +86,7 @@ public final class PresenceService {
     this.node = node;
     this.duties = Set.copyOf(duties);
     this.database = new PresenceDatabase(settings.database());
-    this.registry = new NodeRegistry(database, settings.nodeTimeout());
+    this.registry = new NodeRegistry(database, settings);
     this.recorder = new PresenceRecorder(database, settings, clock);
   }
 
@@ -217,6 +221,9 @@ public final class PresenceService {
     if (current != null) {
       recorder.flush(true);
       var unused = registry.leave(current).block();
+      while (Boolean.TRUE.equals(registry.removePage(PAGE_SIZE).block())) {
+        // The next page.
+      }
     }
   }
 
@@ -255,23 +262,40 @@ public final class PresenceService {
     recorder.use(taken);
   }
 
+  private void removeDead() {
+    if (!ready.isDone()) {
+      return;
+    }
+    boolean more = true;
+    while (more && !threads.isShutdown()) {
+      lookForDead();
+      more = Boolean.TRUE.equals(registry.removePage(PAGE_SIZE).block());
+    }
+  }
+
   /**
    * After PostgreSQL was away nobody's lease is fresh: everybody gets the time to renew it. Whether
    * it was away shows in the gaps between looks, by PostgreSQL's clock: so it also holds when
    * PostgreSQL or all machines were paused, or its clock was set.
    */
-  private void removeDead() {
-    if (!ready.isDone()) {
-      return;
-    }
+  private void lookForDead() {
     Instant now = Objects.requireNonNull(registry.clock().block());
     Duration timeout = settings.nodeTimeout();
     if (now.isBefore(lastLook) || now.isAfter(lastLook.plus(timeout.dividedBy(2)))) {
       watchingSince = now;
     }
     lastLook = now;
+    NodeLease current = lease;
+    List<String> dead = new ArrayList<>();
+    if (current != null) {
+      dead.addAll(Objects.requireNonNull(registry.endNamesakes(current).block()));
+    }
     if (now.isAfter(watchingSince.plus(timeout))) {
-      var unused = registry.removeDead().block();
+      dead.addAll(Objects.requireNonNull(registry.endDead().block()));
+      registry.forget().block();
+    }
+    if (!dead.isEmpty()) {
+      log.warn("{} did not renew their leases and are taken for dead", dead);
     }
   }
 

@@ -23,7 +23,8 @@ public record PresenceSettings(
     Duration heartbeatInterval,
     Duration nodeTimeout) {
 
-  private static final int HEARTBEATS_TO_MISS = 3;
+  /** A node that missed so many may be dead. */
+  static final int HEARTBEATS_TO_MISS = 3;
 
   /** Where PostgreSQL is. */
   public record Database(

@@ -94,7 +94,7 @@ class BrokenNetworkTest {
           .until(
               () ->
                   database.rows("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'").size() == 1);
-      var registry = new NodeRegistry(connections, Duration.ofSeconds(1));
+      var registry = new NodeRegistry(connections, database.settings());
       // Tried again and again, as PresenceService does; before the one that is stuck gives up.
       await()
           .atMost(Duration.ofSeconds(8))
@@ -134,7 +134,7 @@ class BrokenNetworkTest {
     try (var direct = database.open();
         var connections = new PresenceDatabase(throughProxy("").database())) {
       var recorder = new PresenceRecorder(connections, database.settings(), Clock.systemUTC());
-      var registry = new NodeRegistry(direct, Duration.ofSeconds(1));
+      var registry = new NodeRegistry(direct, database.settings());
       recorder.use(Objects.requireNonNull(registry.lease("10.0.0.1:7355").block()));
       proxy.delay("alice");
       recorder.connected("alice");

@@ -7,9 +7,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /**
- * Measures how many users a second one node writes: first connections, changed counts, ends. Not
- * run by the build (its name does not end with Test); {@code docs/performance.md} has the command
- * and the figures.
+ * Measures how many users a second one node writes: first connections, changed counts, ends; and
+ * how long the removal of a dead node's users takes. Not run by the build (its name does not end
+ * with Test); {@code docs/performance.md} has the command and the figures.
  */
 @ExtendWith(PostgreSqlExtension.class)
 class FlushRate {
@@ -20,7 +20,7 @@ class FlushRate {
   @Test
   void measure(TestDatabase empty) {
     try (PresenceDatabase database = empty.open()) {
-      var registry = new NodeRegistry(database, empty.settings().nodeTimeout());
+      var registry = new NodeRegistry(database, empty.settings());
       var settings = empty.settings("batch-size = 1000");
       for (int round = 1; round <= ROUNDS; round++) {
         var recorder = new PresenceRecorder(database, settings, Clock.systemUTC());
@@ -32,6 +32,43 @@ class FlushRate {
         forEachUser(round, recorder::disconnected);
         forEachUser(round, recorder::disconnected);
         report(round, "ends", recorder);
+      }
+    }
+  }
+
+  @Test
+  void measureRemoval(TestDatabase empty) {
+    try (PresenceDatabase database = empty.open()) {
+      var registry = new NodeRegistry(database, empty.settings());
+      for (int users : new int[] {50_000, 300_000, 700_000}) {
+        NodeLease dead = Objects.requireNonNull(registry.lease("10.0.0.1:7355").block());
+        NodeLease alive = Objects.requireNonNull(registry.lease("10.0.0.2:7355").block());
+        for (NodeLease lease : new NodeLease[] {dead, alive}) {
+          empty.execute(
+              """
+              INSERT INTO watching_times (user_id, join_at, nodes)
+              SELECT 'user-' || %d || '-' || number, now(), '{"%s": 1}'
+              FROM generate_series(1, %d) AS number
+              """
+                  .formatted(lease.incarnation(), lease.key(), users));
+        }
+        var unused = registry.leave(dead).block();
+        long start = System.nanoTime();
+        long slowest = 0;
+        boolean more = true;
+        while (more) {
+          long page = System.nanoTime();
+          more = Boolean.TRUE.equals(registry.removePage(PresenceService.PAGE_SIZE).block());
+          slowest = Math.max(slowest, System.nanoTime() - page);
+        }
+        System.out.printf(
+            Locale.ROOT,
+            "removal of %,d of %,d users: %.1f s, slowest page %d ms%n",
+            users,
+            2 * users,
+            (System.nanoTime() - start) / 1e9,
+            slowest / 1_000_000);
+        empty.execute("TRUNCATE watching_times");
       }
     }
   }

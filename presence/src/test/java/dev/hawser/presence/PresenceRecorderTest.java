@@ -21,7 +21,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @ExtendWith(PostgreSqlExtension.class)
 class PresenceRecorderTest {
 
-  private static final Duration NODE_TIMEOUT = Duration.ofSeconds(1);
+  private static final int PAGE_SIZE = 2;
 
   private TestDatabase database;
   private PresenceDatabase connections;
@@ -78,7 +78,7 @@ class PresenceRecorderTest {
   void open(TestDatabase empty) {
     database = empty;
     connections = empty.open();
-    registry = new NodeRegistry(connections, NODE_TIMEOUT);
+    registry = new NodeRegistry(connections, database.settings());
   }
 
   @AfterEach
@@ -86,10 +86,22 @@ class PresenceRecorderTest {
     connections.close();
   }
 
-  private void silence(NodeLease lease) {
+  private void silence(NodeLease lease, String howLong) {
     database.execute(
-        "UPDATE gateway_nodes SET last_seen_at = now() - interval '2 s' WHERE incarnation = "
-            + lease.incarnation());
+        "UPDATE gateway_nodes SET last_seen_at = now() - interval '%s' WHERE incarnation = %d"
+            .formatted(howLong, lease.incarnation()));
+  }
+
+  private boolean removePage() {
+    return Boolean.TRUE.equals(registry.removePage(PAGE_SIZE).block());
+  }
+
+  private List<String> removeDead() {
+    List<String> dead = registry.endDead().block();
+    while (removePage()) {
+      // The next one.
+    }
+    return Objects.requireNonNull(dead);
   }
 
   private List<String> terms(String user) {
@@ -134,10 +146,10 @@ class PresenceRecorderTest {
     dead.settle();
     alive.recorder.connected("bob");
     alive.settle();
-    assertThat(registry.removeDead().block()).isZero();
-    silence(dead.lease);
-    assertThat(registry.removeDead().block()).isEqualTo(2);
-    assertThat(registry.removeDead().block()).isZero();
+    assertThat(removeDead()).isEmpty();
+    silence(dead.lease, "2 s");
+    assertThat(removeDead()).containsExactly(dead.lease.key());
+    assertThat(removeDead()).isEmpty();
     assertThat(database.stays())
         .containsExactly("alice|f|{}", "bob|t|{\"%s\": 1}".formatted(alive.lease.key()));
     assertThat(
@@ -154,8 +166,8 @@ class PresenceRecorderTest {
     var paused = new Node("10.0.0.1:7355");
     paused.recorder.connected("alice");
     paused.settle();
-    silence(paused.lease);
-    registry.removeDead().block();
+    silence(paused.lease, "2 s");
+    removeDead();
     paused.recorder.connected("bob");
     assertThat(paused.settle()).isFalse();
     assertThat(registry.heartbeat(paused.lease).block()).isFalse();
@@ -173,19 +185,92 @@ class PresenceRecorderTest {
   }
 
   @Test
-  void aNodeThatStartsAgainRemovesItsEarlierSelfAtOnce() {
-    var killed = new Node("10.0.0.1:7355");
-    killed.recorder.connected("alice");
-    killed.settle();
-    var again = new Node("10.0.0.1:7355");
+  void aRemovalGoesOnWhereTheLastOneStopped() {
+    var dead = new Node("10.0.0.1:7355");
+    var alive = new Node("10.0.0.2:7355");
+    for (int user = 0; user < 10; user++) {
+      (user % 3 == 0 ? alive : dead).recorder.connected("user-" + user);
+    }
+    dead.settle();
+    alive.settle();
+    silence(dead.lease, "2 s");
+    registry.endDead().block();
+    assertThat(removePage()).isTrue();
+    assertThat(removePage()).isTrue();
+    String open = "SELECT user_id FROM watching_times WHERE terminate_at IS NULL ORDER BY 1";
+    assertThat(database.rows(open))
+        .containsExactly(
+            "user-0", "user-3", "user-4", "user-5", "user-6", "user-7", "user-8", "user-9");
+    assertThat(database.rows("SELECT removed_at FROM gateway_nodes WHERE left_at IS NOT NULL"))
+        .containsExactly("null");
+
+    try (var somebodyElse = database.open()) {
+      var next = new NodeRegistry(somebodyElse, database.settings());
+      while (Boolean.TRUE.equals(next.removePage(PAGE_SIZE).block())) {
+        // The next one.
+      }
+    }
+    assertThat(database.rows(open)).containsExactly("user-0", "user-3", "user-6", "user-9");
+    assertThat(database.rows("SELECT removed_at IS NULL FROM gateway_nodes ORDER BY incarnation"))
+        .containsExactly("f", "t");
+  }
+
+  @Test
+  void leasesAreForgottenOnlyWhenAllTheyCountedIsRemoved() {
+    var dead = new Node("10.0.0.1:7355");
+    dead.recorder.connected("alice");
+    dead.settle();
+    registry.leave(dead.lease).block();
+    database.execute("UPDATE gateway_nodes SET left_at = now() - interval '2 days'");
+    registry.forget().block();
+    assertThat(database.rows("SELECT count(*) FROM gateway_nodes")).containsExactly("1");
+    removeDead();
     assertThat(database.stays()).containsExactly("alice|f|{}");
-    assertThat(killed.settle()).isTrue();
-    killed.recorder.connected("bob");
-    assertThat(killed.settle()).isFalse();
-    again.recorder.connected("alice");
-    again.settle();
-    assertThat(database.stays())
-        .containsExactly("alice|f|{}", "alice|t|{\"%s\": 1}".formatted(again.lease.key()));
+    database.execute("UPDATE gateway_nodes SET removed_at = now() - interval '2 days'");
+    registry.forget().block();
+    assertThat(database.rows("SELECT count(*) FROM gateway_nodes")).containsExactly("0");
+  }
+
+  @Test
+  void aUserOnTwoDeadNodesStaysUntilTheLastOfThemWasSeen() {
+    var longer = new Node("10.0.0.1:7355");
+    var shorter = new Node("10.0.0.2:7355");
+    for (Node node : List.of(longer, shorter)) {
+      node.recorder.connected("alice");
+      node.settle();
+    }
+    database.execute("UPDATE watching_times SET join_at = now() - interval '1 min'");
+    silence(longer.lease, "2 s");
+    silence(shorter.lease, "9 s");
+    assertThat(removeDead()).hasSize(2);
+    assertThat(
+            database.rows(
+                "SELECT terminate_at = last_seen_at FROM watching_times, gateway_nodes"
+                    + " WHERE incarnation = "
+                    + longer.lease.incarnation()))
+        .containsExactly("t");
+  }
+
+  @Test
+  void aNamesakeIsEndedOnlyWhenItIsSilent() {
+    var namesake = new Node("127.0.0.1:7355");
+    namesake.recorder.connected("alice");
+    namesake.settle();
+    var node = new Node("127.0.0.1:7355");
+    assertThat(registry.endNamesakes(node.lease).block()).isEmpty();
+    assertThat(registry.others(node.lease).block()).containsExactly("127.0.0.1:7355");
+    assertThat(namesake.settle()).isTrue();
+
+    silence(namesake.lease, "500 ms");
+    silence(node.lease, "500 ms");
+    var another = new Node("127.0.0.2:7355");
+    assertThat(registry.endNamesakes(another.lease).block()).isEmpty();
+    assertThat(registry.endNamesakes(node.lease).block()).containsExactly(namesake.lease.key());
+    namesake.recorder.connected("bob");
+    assertThat(namesake.settle()).isFalse();
+    assertThat(registry.others(node.lease).block()).containsExactly("127.0.0.2:7355");
+    removeDead();
+    assertThat(database.stays()).containsExactly("alice|f|{}");
   }
 
   @Test
@@ -193,7 +278,8 @@ class PresenceRecorderTest {
     var leaving = new Node("10.0.0.1:7355");
     leaving.recorder.connected("alice");
     leaving.settle();
-    assertThat(registry.leave(leaving.lease).block()).isEqualTo(1);
+    registry.leave(leaving.lease).block();
+    removeDead();
     assertThat(database.stays()).containsExactly("alice|f|{}");
     assertThat(leaving.recorder.flush(true)).isTrue();
     assertThat(database.rows("SELECT count(*) FROM gateway_nodes WHERE left_at IS NULL"))
@@ -333,7 +419,7 @@ class PresenceRecorderTest {
                 () -> {
                   for (int round = 0; round < 60; round++) {
                     registry.heartbeat(nodes.getFirst().lease).block();
-                    registry.removeDead().block();
+                    removeDead();
                   }
                 }));
     for (Thread thread : threads) {

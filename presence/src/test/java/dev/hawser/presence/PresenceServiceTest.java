@@ -106,7 +106,7 @@ class PresenceServiceTest {
     var gateway =
         PresenceService.start(database.settings(), "10.0.0.1:7355", EnumSet.of(Duty.RECORD));
     registered(gateway);
-    dieWith(database, "alice");
+    die(database, "10.0.0.2:7355", "alice");
     gateway.recorder().connected("bob");
     await().during(Duration.ofSeconds(3)).until(() -> isOnline(database, "alice"));
     assertThat(isOnline(database, "bob")).isTrue();
@@ -125,17 +125,48 @@ class PresenceServiceTest {
     stop(gateway);
   }
 
+  @Test
+  void aNodeThatWasKilledAndStartsAgainDoesNotWaitForItsEarlierSelf(TestDatabase database)
+      throws Exception {
+    var slow = "heartbeat-interval = 500ms, node-timeout = 1h";
+    die(database, "10.0.0.1:7355", "alice");
+    var again = PresenceService.start(database.settings(slow), "10.0.0.1:7355");
+    registered(again);
+    assertThat(isOnline(database, "alice")).isTrue();
+    await().atMost(Duration.ofSeconds(4)).until(() -> !isOnline(database, "alice"));
+    stop(again);
+  }
+
+  @Test
+  void nodesUnderTheSameNameLeaveEachOtherAlone(TestDatabase database) throws Exception {
+    var first = PresenceService.start(database.settings(), "127.0.0.1:7355");
+    NodeLease firstLease = registered(first);
+    var second = PresenceService.start(database.settings(), "127.0.0.1:7355");
+    NodeLease secondLease = registered(second);
+    first.recorder().connected("alice");
+    second.recorder().connected("bob");
+    await().until(() -> isOnline(database, "alice") && isOnline(database, "bob"));
+    await()
+        .during(Duration.ofSeconds(2))
+        .until(() -> first.lease().equals(firstLease) && second.lease().equals(secondLease));
+    assertThat(second.otherNodes().toCompletableFuture().get(5, TimeUnit.SECONDS))
+        .containsExactly("127.0.0.1:7355");
+    assertThat(isOnline(database, "alice") && isOnline(database, "bob")).isTrue();
+    stop(first);
+    stop(second);
+  }
+
   private static boolean isOnline(TestDatabase database, String user) {
     return database.stays().stream().anyMatch(stay -> stay.startsWith(user + "|t"));
   }
 
   /** A node that records a user, and then nothing any more. */
-  private static void dieWith(TestDatabase database, String user) {
+  private static void die(TestDatabase database, String node, String user) {
     try (PresenceDatabase connections = database.open()) {
       var dying = new PresenceRecorder(connections, database.settings(), Clock.systemUTC());
       dying.use(
           Objects.requireNonNull(
-              new NodeRegistry(connections, Duration.ofSeconds(1)).lease("10.0.0.2:7355").block()));
+              new NodeRegistry(connections, database.settings()).lease(node).block()));
       dying.connected(user);
       dying.flush(false);
     }
@@ -188,7 +219,7 @@ class PresenceServiceTest {
   void theOthersRemoveANodeThatDies(TestDatabase database) throws Exception {
     var survivor = PresenceService.start(database.settings(), "10.0.0.1:7355");
     registered(survivor);
-    dieWith(database, "alice");
+    die(database, "10.0.0.2:7355", "alice");
     assertThat(database.stays()).hasSize(1).allMatch(stay -> stay.startsWith("alice|t"));
     await().untilAsserted(() -> assertThat(database.stays()).containsExactly("alice|f|{}"));
     stop(survivor);
