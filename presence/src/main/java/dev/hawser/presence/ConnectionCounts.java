@@ -10,7 +10,8 @@ import java.util.Map;
 
 /**
  * How many connections each user has on this node, and which of these counts PostgreSQL does not
- * know yet. Time is passed in, in Unix milliseconds. Not thread-safe.
+ * know yet. Time is passed in, in milliseconds of a clock that never steps, above 0. Not
+ * thread-safe.
  *
  * <p>Counts are absolute, so nothing is lost when a write fails: the user stays in line, with
  * whatever count is right by then. While PostgreSQL is away memory is bounded by the users; a user

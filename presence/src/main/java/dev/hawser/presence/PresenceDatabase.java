@@ -20,7 +20,6 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
 import org.flywaydb.core.Flyway;
 import org.flywaydb.core.api.FlywayException;
@@ -60,20 +59,36 @@ public final class PresenceDatabase implements AutoCloseable {
   private static final Duration MAX_IDLE_TIME = Duration.ofMinutes(5);
   private static final Duration MAX_LIFE_TIME = Duration.ofMinutes(30);
 
+  /** One thread writes counts, one keeps the lease, one removes dead nodes. */
+  private static final int RECORDING_CONNECTIONS = 3;
+
   private final PresenceSettings.Database settings;
+  private final String purpose;
   private final ConnectionPool pool;
   private volatile boolean reachable;
   private boolean failed;
 
-  PresenceDatabase(PresenceSettings.Database settings) {
+  /** For what keeps presence right: queries, however many and slow, must not hold it up. */
+  static PresenceDatabase forRecording(PresenceSettings.Database settings) {
+    return new PresenceDatabase(settings, "recording", RECORDING_CONNECTIONS);
+  }
+
+  /** For what the API is asked. */
+  static PresenceDatabase forQueries(PresenceSettings.Database settings) {
+    return new PresenceDatabase(
+        settings, "queries", settings.maxConnections() - RECORDING_CONNECTIONS);
+  }
+
+  private PresenceDatabase(PresenceSettings.Database settings, String purpose, int connections) {
     this.settings = settings;
+    this.purpose = purpose;
     var connection =
         PostgresqlConnectionConfiguration.builder()
             .host(settings.host())
             .port(settings.port())
             .database(settings.name())
             .username(settings.user())
-            .applicationName("hawser-presence")
+            .applicationName("hawser-" + purpose)
             .connectTimeout(CONNECT_TIMEOUT)
             .statementTimeout(SERVER_TIMEOUT)
             .options(
@@ -89,12 +104,12 @@ public final class PresenceDatabase implements AutoCloseable {
         new ConnectionPool(
             ConnectionPoolConfiguration.builder(new PostgresqlConnectionFactory(connection.build()))
                 .initialSize(0)
-                .maxSize(settings.maxConnections())
+                .maxSize(connections)
                 .maxAcquireTime(CONNECT_TIMEOUT)
                 .maxCreateConnectionTime(CONNECT_TIMEOUT)
                 .validationDepth(ValidationDepth.REMOTE)
                 .maxValidationTime(VALIDATION_TIMEOUT)
-                .acquireRetry(settings.maxConnections())
+                .acquireRetry(connections)
                 .maxIdleTime(MAX_IDLE_TIME)
                 .maxLifeTime(MAX_LIFE_TIME)
                 .build());
@@ -108,7 +123,7 @@ public final class PresenceDatabase implements AutoCloseable {
   /**
    * Brings the tables to the newest version.
    *
-   * @throws RuntimeException if PostgreSQL is away, or the tables cannot be migrated
+   * @throws R2dbcException if PostgreSQL is away, or the tables cannot be migrated
    */
   void migrate() {
     String url =
@@ -133,10 +148,8 @@ public final class PresenceDatabase implements AutoCloseable {
               .baselineVersion("0")
               .load()
               .migrate();
-    } catch (SQLException failure) {
-      observe(failure);
-      throw new IllegalStateException("cannot migrate", failure);
-    } catch (FlywayException failure) {
+    } catch (SQLException | FlywayException cause) {
+      var failure = new R2dbcNonTransientResourceException("cannot migrate", cause);
       observe(failure);
       throw failure;
     }
@@ -174,7 +187,9 @@ public final class PresenceDatabase implements AutoCloseable {
             (connection, failure) -> discard(connection),
             PresenceDatabase::discard)
         .timeout(
-            timeout, Mono.error(() -> new R2dbcTimeoutException("no answer within " + timeout)))
+            timeout,
+            Mono.error(
+                () -> new R2dbcTimeoutException("no answer in " + timeout.toMillis() + " ms")))
         .doOnSuccess(result -> succeeded())
         .doOnError(this::observe);
   }
@@ -202,39 +217,43 @@ public final class PresenceDatabase implements AutoCloseable {
   }
 
   /**
-   * Whether the same statement can succeed later. Not when PostgreSQL refuses the very data (SQL
-   * states 22, data exception, and 23, integrity constraint violation); a missing table, a missing
-   * privilege or a server that is read-only can be mended, and nothing may be dropped for them.
+   * Whether PostgreSQL refuses the very data (SQL states 22, data exception, and 23, integrity
+   * constraint violation). Anything else can be mended: a missing table, a missing privilege or a
+   * server that is read-only; nothing may be dropped for that.
    */
-  static boolean isTemporary(Throwable failure) {
+  static boolean isRefused(Throwable failure) {
     String state = failure instanceof R2dbcException known ? known.getSqlState() : null;
-    return state == null || !(state.startsWith("22") || state.startsWith("23"));
+    return state != null && (state.startsWith("22") || state.startsWith("23"));
   }
 
   /** Whether the failure says that PostgreSQL cannot be reached, or not in time. */
   public static boolean isAway(Throwable failure) {
     return failure instanceof R2dbcTransientException
         || failure instanceof R2dbcNonTransientResourceException
-        || failure instanceof TimeoutException
         || failure instanceof IOException;
+  }
+
+  /** Whether it is PostgreSQL's failure, and was logged as such. */
+  static boolean isObserved(Throwable failure) {
+    return !isRefused(failure) && (isAway(failure) || failure instanceof R2dbcException);
   }
 
   private void succeeded() {
     if (!reachable) {
-      log.info("PostgreSQL at {} is reachable", settings);
+      log.info("PostgreSQL at {} is reachable for {}", settings, purpose);
     }
     reachable = true;
     failed = false;
   }
 
   private void observe(Throwable failure) {
-    if (!isTemporary(failure)) {
+    if (!isObserved(failure)) {
       return;
     }
     reachable = false;
     if (!failed) {
       failed = true;
-      log.warn("PostgreSQL at {}: {}; trying again", settings, rootMessage(failure));
+      log.warn("PostgreSQL at {} fails for {}: {}", settings, purpose, rootMessage(failure));
     }
   }
 

@@ -1,8 +1,8 @@
 package dev.hawser.presence;
 
 import dev.hawser.presence.ConnectionCounts.Change;
-import java.time.Clock;
 import java.time.Duration;
+import java.time.InstantSource;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -84,7 +84,8 @@ public final class PresenceRecorder {
 
   private final PresenceDatabase database;
   private final PresenceSettings settings;
-  private final Clock clock;
+  private final InstantSource steadyClock;
+  private final InstantSource wallClock;
   private final ConnectionCounts counts;
   private @Nullable NodeLease lease;
 
@@ -94,10 +95,21 @@ public final class PresenceRecorder {
   /** Whether a statement of this epoch may arrive late. */
   private boolean unsure;
 
-  PresenceRecorder(PresenceDatabase database, PresenceSettings settings, Clock clock) {
+  /**
+   * Takes two clocks.
+   *
+   * @param steadyClock never steps: what is counted here goes by it
+   * @param wallClock what is written goes by it
+   */
+  PresenceRecorder(
+      PresenceDatabase database,
+      PresenceSettings settings,
+      InstantSource steadyClock,
+      InstantSource wallClock) {
     this.database = database;
     this.settings = settings;
-    this.clock = clock;
+    this.steadyClock = steadyClock;
+    this.wallClock = wallClock;
     this.counts = new ConnectionCounts(settings.linger());
   }
 
@@ -105,7 +117,7 @@ public final class PresenceRecorder {
   public void connected(String user) {
     if (isStorable(user)) {
       synchronized (counts) {
-        counts.connected(user, clock.millis());
+        counts.connected(user, now());
       }
     }
   }
@@ -114,7 +126,7 @@ public final class PresenceRecorder {
   public void disconnected(String user) {
     if (isStorable(user)) {
       synchronized (counts) {
-        counts.disconnected(user, clock.millis());
+        counts.disconnected(user, now());
       }
     }
   }
@@ -123,7 +135,7 @@ public final class PresenceRecorder {
   Duration lag() {
     synchronized (counts) {
       long oldest = counts.oldestChange();
-      return oldest == 0 ? Duration.ZERO : Duration.ofMillis(clock.millis() - oldest);
+      return oldest == 0 ? Duration.ZERO : Duration.ofMillis(now() - oldest);
     }
   }
 
@@ -131,7 +143,7 @@ public final class PresenceRecorder {
   void use(NodeLease newLease) {
     synchronized (counts) {
       lease = newLease;
-      counts.forgotten(clock.millis());
+      counts.forgotten(now());
     }
   }
 
@@ -145,7 +157,7 @@ public final class PresenceRecorder {
   boolean flush(boolean everybody) {
     NodeLease current;
     synchronized (counts) {
-      counts.expire(clock.millis(), everybody);
+      counts.expire(now(), everybody);
       current = lease;
     }
     if (current == null) {
@@ -171,63 +183,68 @@ public final class PresenceRecorder {
   private boolean write(NodeLease current, List<Change> changes) {
     List<Change> here = changes.stream().filter(change -> change.connections() > 0).toList();
     List<Change> gone = changes.stream().filter(change -> change.connections() == 0).toList();
-    boolean leased = true;
-    int settled = 0;
+    List<Change> open = changes;
     try {
-      for (List<Change> part : List.of(here, gone)) {
-        if (!part.isEmpty() && leased) {
-          leased = statement(current, part);
-        }
-        if (leased) {
-          synchronized (counts) {
-            // The answer may come when everything is to be written anew under the next lease.
-            if (current.equals(lease)) {
-              counts.written(part, clock.millis());
-            }
-          }
-          settled += part.size();
-        }
+      if (!writePart(current, here)) {
+        return false;
       }
-      return leased;
+      open = gone;
+      return writePart(current, gone);
     } catch (RuntimeException failure) {
-      List<Change> open = settled == here.size() && settled > 0 ? gone : changes;
-      if (PresenceDatabase.isTemporary(failure) || !isolate(current, open)) {
-        synchronized (counts) {
-          counts.failed(open);
-        }
-        throw failure;
-      }
-      return true;
+      List<Change> failed = open;
+      settle(current, () -> counts.failed(failed));
+      throw failure;
     }
   }
 
-  /** PostgreSQL refuses these together, for what they are: writes them one by one. */
-  private boolean isolate(NodeLease current, List<Change> changes) {
+  private boolean writePart(NodeLease current, List<Change> part) {
+    try {
+      if (!part.isEmpty() && !statement(current, part)) {
+        return false;
+      }
+    } catch (RuntimeException failure) {
+      if (!PresenceDatabase.isRefused(failure)) {
+        throw failure;
+      }
+      if (part.size() > 1) {
+        return writeOneByOne(current, part);
+      }
+      log.error("presence of a user cannot be written and is dropped: {}", failure.getMessage());
+      settle(current, () -> counts.drop(part.getFirst()));
+      return true;
+    }
+    settle(current, () -> counts.written(part, now()));
+    return true;
+  }
+
+  /** PostgreSQL refuses these together, for what some of them are. */
+  private boolean writeOneByOne(NodeLease current, List<Change> changes) {
     for (Change change : changes) {
-      try {
-        if (!statement(current, List.of(change))) {
-          return false;
-        }
-        synchronized (counts) {
-          counts.written(List.of(change), clock.millis());
-        }
-      } catch (RuntimeException failure) {
-        if (PresenceDatabase.isTemporary(failure)) {
-          return false;
-        }
-        log.error("presence of a user cannot be written and is dropped: {}", failure.getMessage());
-        synchronized (counts) {
-          counts.drop(change);
-        }
+      if (!writePart(current, List.of(change))) {
+        return false;
       }
     }
     return true;
   }
 
+  /** An answer may come when everything is to be written anew under the next lease. */
+  private void settle(NodeLease current, Runnable result) {
+    synchronized (counts) {
+      if (current.equals(lease)) {
+        result.run();
+      }
+    }
+  }
+
+  private long now() {
+    return steadyClock.millis();
+  }
+
   private boolean statement(NodeLease current, List<Change> part) {
     boolean here = part.getFirst().connections() > 0;
     String[] users = part.stream().map(Change::user).toArray(String[]::new);
-    Long[] times = part.stream().map(Change::at).toArray(Long[]::new);
+    long ahead = wallClock.millis() - now();
+    Long[] times = part.stream().map(change -> change.at() + ahead).toArray(Long[]::new);
     Integer[] connections = part.stream().map(Change::connections).toArray(Integer[]::new);
     if (unsure) {
       epoch++;
@@ -243,7 +260,7 @@ public final class PresenceRecorder {
     try {
       leases = database.query(here ? HERE : GONE, row -> true, parameters).block();
     } catch (RuntimeException failure) {
-      unsure = PresenceDatabase.isTemporary(failure);
+      unsure = !PresenceDatabase.isRefused(failure);
       throw failure;
     }
     unsure = false;

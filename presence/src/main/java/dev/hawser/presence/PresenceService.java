@@ -3,6 +3,7 @@ package dev.hawser.presence;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
@@ -41,6 +42,7 @@ public final class PresenceService {
   private final String node;
   private final Set<Duty> duties;
   private final PresenceDatabase database;
+  private final PresenceDatabase queries;
   private final NodeRegistry registry;
   private final PresenceRecorder recorder;
 
@@ -76,18 +78,26 @@ public final class PresenceService {
    * @param node {@code host:port} of this node in the cluster
    */
   public static PresenceService start(PresenceSettings settings, String node, Set<Duty> duties) {
-    var service = new PresenceService(settings, node, duties, Clock.systemUTC());
+    var service = new PresenceService(settings, node, duties);
     service.run();
     return service;
   }
 
-  private PresenceService(PresenceSettings settings, String node, Set<Duty> duties, Clock clock) {
+  private PresenceService(PresenceSettings settings, String node, Set<Duty> duties) {
     this.settings = settings;
     this.node = node;
     this.duties = Set.copyOf(duties);
-    this.database = new PresenceDatabase(settings.database());
+    this.database = PresenceDatabase.forRecording(settings.database());
+    this.queries = PresenceDatabase.forQueries(settings.database());
     this.registry = new NodeRegistry(database, settings);
-    this.recorder = new PresenceRecorder(database, settings, clock);
+    this.recorder = new PresenceRecorder(database, settings, steadyClock(), Clock.systemUTC());
+  }
+
+  /** Begins with the wall clock's time, and goes on whatever happens to that. */
+  private static InstantSource steadyClock() {
+    Instant start = Instant.now();
+    long startNanos = System.nanoTime();
+    return () -> start.plusNanos(System.nanoTime() - startNanos);
   }
 
   private void run() {
@@ -118,11 +128,10 @@ public final class PresenceService {
       try {
         task.run();
       } catch (RuntimeException failure) {
-        // PresenceDatabase has said so if PostgreSQL is away; anything else is a defect.
-        if (!PresenceDatabase.isTemporary(failure)) {
-          log.error("presence", failure);
-        } else {
+        if (PresenceDatabase.isObserved(failure)) {
           log.debug("presence", failure);
+        } else {
+          log.error("presence", failure);
         }
       }
     };
@@ -182,10 +191,10 @@ public final class PresenceService {
 
   /** Where it is recorded, for queries. */
   public PresenceDatabase database() {
-    return database;
+    return queries;
   }
 
-  /** Whether PostgreSQL could be reached the last time. */
+  /** Whether PostgreSQL could be reached the last time, whatever queries met with. */
   public boolean reachable() {
     return database.reachable();
   }
@@ -210,6 +219,7 @@ public final class PresenceService {
             log.warn("could not write the last counts: {}", failure.getMessage());
           } finally {
             database.close();
+            queries.close();
           }
           return Done.getInstance();
         },

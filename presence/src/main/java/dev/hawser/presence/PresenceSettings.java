@@ -36,11 +36,11 @@ public record PresenceSettings(
       boolean ssl,
       int maxConnections) {
 
-    /** Checks the pool's size. */
+    /** Checks that there is a connection for each purpose. */
     public Database {
-      if (maxConnections < 3) {
+      if (maxConnections < 4) {
         throw new IllegalArgumentException(
-            "hawser.presence.database.max-connections is %d, expected at least 3"
+            "hawser.presence.database.max-connections is %d, expected at least 4"
                 .formatted(maxConnections));
       }
     }

@@ -40,15 +40,14 @@ class BrokenNetworkTest {
 
   private static Mono<Integer> atOnce(PresenceDatabase connections, int statements, String sql) {
     return Flux.range(0, statements)
-        .flatMap(i -> connections.query(sql, row -> true, List.of()), statements)
+        .flatMapDelayError(i -> connections.query(sql, row -> true, List.of()), statements, 1)
         .map(List::size)
         .reduce(Integer::sum);
   }
 
   @Test
   void connectionsThatWentSilentAreReplaced() {
-    try (var connections =
-        new PresenceDatabase(throughProxy("database.max-connections = 3").database())) {
+    try (var connections = PresenceDatabase.forRecording(throughProxy("").database())) {
       assertThat(atOnce(connections, 3, "SELECT pg_sleep(0.2)").block()).isEqualTo(3);
       assertThat(proxy.connections()).isEqualTo(3);
       proxy.cut();
@@ -59,8 +58,7 @@ class BrokenNetworkTest {
 
   @Test
   void aConnectionThatWentSilentDuringAStatementIsClosed() {
-    try (var connections =
-        new PresenceDatabase(throughProxy("database.max-connections = 3").database())) {
+    try (var connections = PresenceDatabase.forRecording(throughProxy("").database())) {
       var waiting = atOnce(connections, 3, "SELECT pg_sleep(1)").toFuture();
       await()
           .until(
@@ -132,8 +130,10 @@ class BrokenNetworkTest {
   @Test
   void aStatementThatComesLateWritesNothing() throws Exception {
     try (var direct = database.open();
-        var connections = new PresenceDatabase(throughProxy("").database())) {
-      var recorder = new PresenceRecorder(connections, database.settings(), Clock.systemUTC());
+        var connections = PresenceDatabase.forRecording(throughProxy("").database())) {
+      var recorder =
+          new PresenceRecorder(
+              connections, database.settings(), Clock.systemUTC(), Clock.systemUTC());
       var registry = new NodeRegistry(direct, database.settings());
       recorder.use(Objects.requireNonNull(registry.lease("10.0.0.1:7355").block()));
       proxy.delay("alice");

@@ -23,7 +23,8 @@ class FlushRate {
       var registry = new NodeRegistry(database, empty.settings());
       var settings = empty.settings("batch-size = 1000");
       for (int round = 1; round <= ROUNDS; round++) {
-        var recorder = new PresenceRecorder(database, settings, Clock.systemUTC());
+        var recorder =
+            new PresenceRecorder(database, settings, Clock.systemUTC(), Clock.systemUTC());
         recorder.use(Objects.requireNonNull(registry.lease("10.0.0." + round + ":7355").block()));
         forEachUser(round, recorder::connected);
         report(round, "first connections", recorder);

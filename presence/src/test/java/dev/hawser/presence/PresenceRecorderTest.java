@@ -3,10 +3,9 @@ package dev.hawser.presence;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
-import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.ZoneOffset;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -28,22 +27,12 @@ class PresenceRecorderTest {
   private NodeRegistry registry;
 
   /** A clock that the test sets. */
-  private static final class TestClock extends Clock {
+  private static final class TestClock implements InstantSource {
     private Instant now = Instant.parse("2026-11-23T12:00:00Z");
 
     @Override
     public Instant instant() {
       return now;
-    }
-
-    @Override
-    public ZoneOffset getZone() {
-      return ZoneOffset.UTC;
-    }
-
-    @Override
-    public Clock withZone(java.time.ZoneId zone) {
-      return this;
     }
 
     void pass(Duration time) {
@@ -53,12 +42,13 @@ class PresenceRecorderTest {
 
   /** A node without the threads that keep it alive. */
   private final class Node {
+    final TestClock steadyClock = new TestClock();
     final TestClock clock = new TestClock();
     final PresenceRecorder recorder;
     NodeLease lease;
 
     Node(String name) {
-      recorder = new PresenceRecorder(connections, database.settings(), clock);
+      recorder = new PresenceRecorder(connections, database.settings(), steadyClock, clock);
       lease = register(name);
     }
 
@@ -309,6 +299,20 @@ class PresenceRecorderTest {
                 ON a.id < b.id AND a.join_at < b.terminate_at AND b.join_at < a.terminate_at
                 """))
         .containsExactly("0");
+  }
+
+  @Test
+  void aClockThatIsSetBackHoldsUpNobodysEnd() {
+    var node = new Node("10.0.0.1:7355");
+    node.recorder.connected("alice");
+    node.settle();
+    node.clock.pass(Duration.ofMinutes(1));
+    node.recorder.disconnected("alice");
+    node.clock.pass(Duration.ofSeconds(-30));
+    node.steadyClock.pass(Duration.ofSeconds(1));
+    assertThat(node.recorder.flush(false)).isTrue();
+    assertThat(terms("alice")).containsExactly("2026-11-23 12:00:00|2026-11-23 12:00:29");
+    assertThat(node.recorder.lag()).isZero();
   }
 
   @Test

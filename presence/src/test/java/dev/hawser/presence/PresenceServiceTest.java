@@ -2,8 +2,13 @@ package dev.hawser.presence;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.awaitility.Awaitility.await;
 
+import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.read.ListAppender;
 import dev.hawser.deploy.embedded.EmbeddedPostgreSql;
 import dev.hawser.presence.PresenceService.Duty;
 import java.time.Clock;
@@ -16,6 +21,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.slf4j.LoggerFactory;
+import reactor.core.publisher.Flux;
 
 @ExtendWith(PostgreSqlExtension.class)
 class PresenceServiceTest {
@@ -102,6 +109,60 @@ class PresenceServiceTest {
   }
 
   @Test
+  void slowAndWrongQueriesDoNotHoldUpPresence(TestDatabase database) throws Exception {
+    var service = PresenceService.start(database.settings(), "10.0.0.1:7355");
+    NodeLease lease = registered(service);
+    var slow =
+        Flux.range(0, 8)
+            .flatMapDelayError(
+                i -> service.database().query("SELECT pg_sleep(3)", row -> true, List.of()), 8, 1)
+            .then()
+            .toFuture();
+    await().until(() -> activeQueries(database) == 5);
+    service.recorder().connected("alice");
+    await().atMost(Duration.ofSeconds(2)).until(() -> isOnline(database, "alice"));
+    assertThat(activeQueries(database)).isEqualTo(5);
+    slow.get(20, TimeUnit.SECONDS);
+    var wrong = service.database().query("SELECT * FROM nowhere", row -> true, List.of());
+    assertThat(catchThrowable(wrong::block)).hasMessageContaining("nowhere");
+    assertThat(service.reachable()).isTrue();
+    assertThat(service.lease()).isEqualTo(lease);
+    stop(service);
+  }
+
+  private static int activeQueries(TestDatabase database) {
+    return Integer.parseInt(
+        database
+            .rows(
+                "SELECT count(*) FROM pg_stat_activity"
+                    + " WHERE query = 'SELECT pg_sleep(3)' AND state = 'active'")
+            .getFirst());
+  }
+
+  @Test
+  void aDefectIsLogged(TestDatabase database) throws Exception {
+    var logged = new ListAppender<ILoggingEvent>();
+    logged.start();
+    var logger = (Logger) LoggerFactory.getLogger(PresenceService.class);
+    logger.addAppender(logged);
+    var service = PresenceService.start(database.settings(), "10.0.0.1:7355");
+    service.onLeaseLost(
+        () -> {
+          throw new IllegalStateException("a defect");
+        });
+    registered(service);
+    database.execute("UPDATE gateway_nodes SET left_at = now()");
+    await()
+        .until(
+            () ->
+                logged.list.stream()
+                    .filter(event -> event.getLevel() == Level.ERROR)
+                    .anyMatch(event -> event.getThrowableProxy().getMessage().equals("a defect")));
+    stop(service);
+    logger.detachAppender(logged);
+  }
+
+  @Test
   void recordingAndRemovingAreDutiesOfTheirOwn(TestDatabase database) throws Exception {
     var gateway =
         PresenceService.start(database.settings(), "10.0.0.1:7355", EnumSet.of(Duty.RECORD));
@@ -163,7 +224,9 @@ class PresenceServiceTest {
   /** A node that records a user, and then nothing any more. */
   private static void die(TestDatabase database, String node, String user) {
     try (PresenceDatabase connections = database.open()) {
-      var dying = new PresenceRecorder(connections, database.settings(), Clock.systemUTC());
+      var dying =
+          new PresenceRecorder(
+              connections, database.settings(), Clock.systemUTC(), Clock.systemUTC());
       dying.use(
           Objects.requireNonNull(
               new NodeRegistry(connections, database.settings()).lease(node).block()));

@@ -24,7 +24,7 @@ class PresenceSettingsTest {
         "batch-size = 0 | batch-size is 0, expected at least 1",
         "flush-interval = 0s | flush-interval is PT0S, expected at least 1 ms",
         "node-timeout = 6s | node-timeout is PT6S, expected more than 3 times heartbeat-interval",
-        "database.max-connections = 1 | max-connections is 1, expected at least 3"
+        "database.max-connections = 3 | max-connections is 3, expected at least 4"
       })
   void aWrongValueIsNamedWithWhatWasExpected(String setting, String message) {
     assertThatThrownBy(() -> settings(setting))

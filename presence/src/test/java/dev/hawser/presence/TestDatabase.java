@@ -43,7 +43,7 @@ public final class TestDatabase {
 
   /** A way to it, with its tables. */
   public PresenceDatabase open() {
-    var database = new PresenceDatabase(settings().database());
+    var database = PresenceDatabase.forRecording(settings().database());
     database.migrate();
     return database;
   }

@@ -11,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Supplier;
 import org.apache.pekko.http.javadsl.model.ContentTypes;
 import org.apache.pekko.http.javadsl.model.HttpCharsets;
@@ -70,6 +71,9 @@ final class Answers {
             : failure;
     if (cause instanceof EntityStreamSizeException) {
       return problem(StatusCodes.CONTENT_TOO_LARGE, "the body is too large", null);
+    }
+    if (cause instanceof TimeoutException) {
+      return problem(StatusCodes.REQUEST_TIMEOUT, "the body did not come in time", null);
     }
     if (cause instanceof BadRequestException wrong) {
       return problem(StatusCodes.BAD_REQUEST, wrong.getMessage(), wrong.parameter());

@@ -34,9 +34,11 @@ import java.util.function.Supplier;
 import org.apache.pekko.http.javadsl.model.HttpMethod;
 import org.apache.pekko.http.javadsl.model.HttpMethods;
 import org.apache.pekko.http.javadsl.model.Query;
+import org.apache.pekko.http.javadsl.model.RequestEntity;
 import org.apache.pekko.http.javadsl.model.StatusCodes;
 import org.apache.pekko.http.javadsl.model.headers.RawHeader;
 import org.apache.pekko.http.javadsl.server.Route;
+import org.apache.pekko.stream.Materializer;
 import org.jspecify.annotations.Nullable;
 
 /** Presence over HTTP, as {@code openapi.json} describes it. */
@@ -112,27 +114,7 @@ public final class PresenceRoutes {
         path(
             segment("presence").slash(segment()),
             user -> only(HttpMethods.GET, () -> query(List.of(), unused -> presence(user)))),
-        path(
-            "presence",
-            () ->
-                only(
-                    HttpMethods.POST,
-                    () ->
-                        extractMaterializer(
-                            materializer ->
-                                extractRequestEntity(
-                                    body ->
-                                        query(
-                                            List.of(),
-                                            unused ->
-                                                body.withSizeLimit(MAX_BODY_BYTES)
-                                                    .toStrict(BODY_TIMEOUT.toMillis(), materializer)
-                                                    .thenCompose(
-                                                        strict ->
-                                                            presenceOfMany(
-                                                                strict
-                                                                    .getData()
-                                                                    .utf8String()))))))),
+        path("presence", () -> only(HttpMethods.POST, this::presenceOfMany)),
         path(
             segment("viewing-time").slash(segment()),
             user ->
@@ -189,6 +171,19 @@ public final class PresenceRoutes {
     return watchingTimes
         .presence(List.of(QueryParameters.requireText("user", user)))
         .thenApply(List::getFirst);
+  }
+
+  private Route presenceOfMany() {
+    return extractMaterializer(
+        materializer ->
+            extractRequestEntity(
+                body -> query(List.of(), unused -> presenceOfMany(body, materializer))));
+  }
+
+  private CompletionStage<?> presenceOfMany(RequestEntity body, Materializer materializer) {
+    return body.withSizeLimit(MAX_BODY_BYTES)
+        .toStrict(BODY_TIMEOUT.toMillis(), materializer)
+        .thenCompose(strict -> presenceOfMany(strict.getData().utf8String()));
   }
 
   private CompletionStage<Map<String, ?>> presenceOfMany(String body) {

@@ -1,5 +1,6 @@
 package dev.hawser.presence.http;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -7,6 +8,10 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.hawser.presence.PostgreSqlExtension;
 import dev.hawser.presence.PresenceDatabase;
 import dev.hawser.presence.TestDatabase;
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.net.InetAddress;
+import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -153,6 +158,29 @@ class PresenceRoutesTest {
   @Test
   void aBodyThatIsTooLargeIsNotRead() throws Exception {
     assertProblem(post("/api/presence", " ".repeat(3 << 20)), 413);
+  }
+
+  @Test
+  void aBodyThatDoesNotComeIsNotWaitedFor() throws Exception {
+    try (var socket =
+        new Socket(InetAddress.getLoopbackAddress(), server.localAddress().getPort())) {
+      socket.setSoTimeout(20_000);
+      socket
+          .getOutputStream()
+          .write(
+              """
+              POST /api/presence HTTP/1.1
+              Host: localhost
+              X-API-Key: key-1
+              Content-Type: application/json
+              Content-Length: 100
+
+              {"users":"""
+                  .replace("\n", "\r\n")
+                  .getBytes(UTF_8));
+      var answer = new BufferedReader(new InputStreamReader(socket.getInputStream(), UTF_8));
+      assertThat(answer.readLine()).startsWith("HTTP/1.1 408 ");
+    }
   }
 
   @Test
