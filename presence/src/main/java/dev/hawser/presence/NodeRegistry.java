@@ -40,7 +40,8 @@ final class NodeRegistry {
 
   /** A row that is locked is being flushed under: that node is alive. */
   private static final String END_DEAD =
-      END.formatted("last_seen_at < now() - $1 * interval '1 millisecond'", "SKIP LOCKED", "");
+      END.formatted(
+          "last_seen_at < now() - $1 * interval '1 millisecond' AND now() < $2", "SKIP LOCKED", "");
 
   private static final String END_NAMESAKES =
       END.formatted(
@@ -197,10 +198,11 @@ final class NodeRegistry {
   /**
    * Ends leases that were not renewed for the node timeout.
    *
+   * @param before after that nobody is ended: PostgreSQL itself was paused meanwhile
    * @return the keys of those nodes
    */
-  Mono<List<String>> endDead() {
-    return end(END_DEAD, List.of(nodeTimeout.toMillis()));
+  Mono<List<String>> endDead(Instant before) {
+    return end(END_DEAD, List.of(nodeTimeout.toMillis(), before));
   }
 
   /**

@@ -61,7 +61,7 @@ public final class PresenceService {
   /** Nobody keeps the lease any more: the listener was told that it is lost. */
   private boolean abandoned;
 
-  /** Looks for dead nodes never had a longer gap than half a node timeout, since then. */
+  /** Looks for dead nodes had no long gap since then, by PostgreSQL's clock. */
   private Instant watchingSince = Instant.MIN;
 
   private Instant lastLook = Instant.MIN;
@@ -290,8 +290,7 @@ public final class PresenceService {
    */
   private void lookForDead() {
     Instant now = Objects.requireNonNull(registry.clock().block());
-    Duration timeout = settings.nodeTimeout();
-    if (now.isBefore(lastLook) || now.isAfter(lastLook.plus(timeout.dividedBy(2)))) {
+    if (now.isBefore(lastLook) || now.isAfter(lastLook.plus(longestGap()))) {
       watchingSince = now;
     }
     lastLook = now;
@@ -300,8 +299,9 @@ public final class PresenceService {
     if (current != null) {
       dead.addAll(Objects.requireNonNull(registry.endNamesakes(current).block()));
     }
-    if (now.isAfter(watchingSince.plus(timeout))) {
-      dead.addAll(Objects.requireNonNull(registry.endDead().block()));
+    if (now.isAfter(watchingSince.plus(settings.nodeTimeout()))) {
+      Instant before = now.plus(longestGap());
+      dead.addAll(Objects.requireNonNull(registry.endDead(before).block()));
       registry.forget().block();
     }
     if (!dead.isEmpty()) {
@@ -309,9 +309,14 @@ public final class PresenceService {
     }
   }
 
+  /** Between two looks; with a heartbeat it is still less than the node timeout. */
+  private Duration longestGap() {
+    return settings.nodeTimeout().dividedBy(2);
+  }
+
   private void flush() {
     if (!recorder.flush(false)) {
-      // The next heartbeat finds out, too, and registers again.
+      // The next heartbeat finds out, too.
       log.debug("the lease has ended");
     }
   }

@@ -13,6 +13,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import reactor.core.Exceptions;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 
@@ -69,8 +70,8 @@ class BrokenNetworkTest {
                               + " WHERE query = 'SELECT pg_sleep(1)' AND state = 'active'")
                       .equals(List.of("3")));
       proxy.cut();
-      assertThat(catchThrowable(() -> waiting.get(20, TimeUnit.SECONDS)).getCause())
-          .matches(PresenceDatabase::isAway);
+      Throwable failure = catchThrowable(() -> waiting.get(20, TimeUnit.SECONDS)).getCause();
+      assertThat(Exceptions.unwrapMultiple(failure)).hasSize(3).allMatch(PresenceDatabase::isAway);
       await().until(proxy::cutOnesAreClosed);
       assertThat(atOnce(connections, 3, "SELECT 1").block(Duration.ofSeconds(2))).isEqualTo(3);
     }

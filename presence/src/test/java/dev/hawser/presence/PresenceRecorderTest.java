@@ -21,6 +21,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 class PresenceRecorderTest {
 
   private static final int PAGE_SIZE = 2;
+  private static final Instant LATER = Instant.parse("2999-01-01T00:00:00Z");
 
   private TestDatabase database;
   private PresenceDatabase connections;
@@ -87,7 +88,7 @@ class PresenceRecorderTest {
   }
 
   private List<String> removeDead() {
-    List<String> dead = registry.endDead().block();
+    List<String> dead = registry.endDead(LATER).block();
     while (removePage()) {
       // The next one.
     }
@@ -138,6 +139,7 @@ class PresenceRecorderTest {
     alive.settle();
     assertThat(removeDead()).isEmpty();
     silence(dead.lease, "2 s");
+    assertThat(registry.endDead(Instant.EPOCH).block()).isEmpty();
     assertThat(removeDead()).containsExactly(dead.lease.key());
     assertThat(removeDead()).isEmpty();
     assertThat(database.stays())
@@ -184,7 +186,7 @@ class PresenceRecorderTest {
     dead.settle();
     alive.settle();
     silence(dead.lease, "2 s");
-    registry.endDead().block();
+    registry.endDead(LATER).block();
     assertThat(removePage()).isTrue();
     assertThat(removePage()).isTrue();
     String open = "SELECT user_id FROM watching_times WHERE terminate_at IS NULL ORDER BY 1";

@@ -279,6 +279,41 @@ class PresenceServiceTest {
   }
 
   @Test
+  void nodesDoNotTakeEachOtherForDeadAfterPostgreSqlWasPaused() throws Exception {
+    try (var server = EmbeddedPostgreSql.start()) {
+      var database = new TestDatabase(server, "presence");
+      List<PresenceService> nodes = new ArrayList<>();
+      for (int i = 0; i < 3; i++) {
+        nodes.add(PresenceService.start(database.settings(), "10.0.0.%d:7355".formatted(i)));
+        registered(nodes.getLast());
+      }
+      await().during(Duration.ofMillis(1_500)).until(() -> nodes.getFirst().reachable());
+      List<NodeLease> leases = nodes.stream().map(PresenceService::lease).toList();
+      for (int pause : new int[] {700, 1_500, 3_000}) {
+        List<String> processes =
+            database.rows(
+                "SELECT pid FROM pg_stat_activity"
+                    + " UNION SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int");
+        signal("STOP", processes);
+        Thread.sleep(pause);
+        signal("CONT", processes);
+        await().during(Duration.ofMillis(1_500)).until(() -> nodes.getFirst().reachable());
+        assertThat(nodes).extracting(PresenceService::lease).containsExactlyElementsOf(leases);
+      }
+      for (PresenceService node : nodes) {
+        stop(node);
+      }
+    }
+  }
+
+  private static void signal(String signal, List<String> processes) throws Exception {
+    var command = new ArrayList<>(List.of("kill", "-" + signal));
+    command.addAll(processes);
+    // Backends may have ended meanwhile.
+    var unused = new ProcessBuilder(command).start().waitFor();
+  }
+
+  @Test
   void theOthersRemoveANodeThatDies(TestDatabase database) throws Exception {
     var survivor = PresenceService.start(database.settings(), "10.0.0.1:7355");
     registered(survivor);
