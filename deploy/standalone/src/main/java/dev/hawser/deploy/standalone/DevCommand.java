@@ -1,17 +1,14 @@
 package dev.hawser.deploy.standalone;
 
+import static java.util.concurrent.TimeUnit.MILLISECONDS;
+
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import dev.hawser.deploy.embedded.EmbeddedKafka;
 import dev.hawser.deploy.embedded.EmbeddedPostgreSql;
 import dev.hawser.deploy.embedded.LocalPort;
 import dev.hawser.gateway.Gateway;
-import java.io.IOException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -42,8 +39,20 @@ final class DevCommand implements Callable<Integer> {
 
   private static final String DATABASE = "hawser";
   private static final int PARTITIONS = 16;
+
+  private static final Map<String, Integer> TOPICS =
+      Map.of(
+          "hawser.events", PARTITIONS,
+          "hawser.upstream", PARTITIONS,
+          "hawser.events.dlq", 1);
+
   private static final Duration STOP_TIMEOUT = Duration.ofSeconds(30);
-  private static final Duration STRAY_TIMEOUT = Duration.ofSeconds(10);
+
+  /** What a part that is starting when we stop gets for coming up, which ends it best. */
+  private static final Duration START_GRACE = Duration.ofSeconds(6);
+
+  /** Ctrl-C reaches PostgreSQL's tools as well, and their failure may be here before the signal. */
+  private static final Duration SIGNAL_GRACE = Duration.ofMillis(300);
 
   @Mixin private Ports ports = new Ports();
 
@@ -61,10 +70,9 @@ final class DevCommand implements Callable<Integer> {
   private final Deque<Runnable> running = new ArrayDeque<>();
 
   private final List<CompletableFuture<Void>> starting = new ArrayList<>();
+  private final List<Thread> starters = new ArrayList<>();
+  private final CountDownLatch ended = new CountDownLatch(1);
   private volatile boolean stopping;
-
-  /** Held here, or the collector would let go of it. */
-  private @Nullable FileLock lock;
 
   @Override
   public Integer call() throws Exception {
@@ -72,12 +80,16 @@ final class DevCommand implements Callable<Integer> {
     try {
       start();
     } catch (Exception failure) {
+      Thread.sleep(SIGNAL_GRACE);
       if (!stopping) {
         throw failure;
       }
     }
-    // The end is a signal; the process ends when stop() has run.
-    new CountDownLatch(1).await();
+    // Either the process is told to stop, and stop() does it; or the node gives up.
+    ended.await();
+    if (!stopping) {
+      throw new IllegalStateException("the node ended by itself; its last lines tell why");
+    }
     return 0;
   }
 
@@ -85,19 +97,29 @@ final class DevCommand implements Callable<Integer> {
     System.out.println("Starting Hawser for development (public secret and API key).");
     // Before threads do: SLF4J complains when several of them initialise it at once.
     var unused = LoggerFactory.getILoggerFactory();
-    Path directory = dataDirectory;
-    if (directory != null) {
-      Files.createDirectories(directory);
-      lock(directory);
-      endStray(directory.resolve("postgresql"));
+    if (dataDirectory != null && dataDirectory.toString().isEmpty()) {
+      throw new IllegalArgumentException("--data-dir is empty, expected a directory");
     }
+    DataDirectory data =
+        dataDirectory == null
+            ? DataDirectory.temporary(Path.of(System.getProperty("java.io.tmpdir")))
+            : DataDirectory.at(dataDirectory);
+    onStop(data::close);
     requireFreePorts();
-    var kafka = part("Kafka", this::startKafka);
-    var postgreSql = part("PostgreSQL", this::startPostgreSql);
+    System.out.println(
+        "Starting PostgreSQL (unpacked at the first start) and Kafka, then the node.");
+    var kafka = part("Kafka", () -> startKafka(data));
+    var postgreSql = part("PostgreSQL", () -> startPostgreSql(data));
     CompletableFuture.allOf(kafka, postgreSql).join();
     part("node", this::startGateway).join();
     if (!stopping) {
       System.out.println(welcome());
+    }
+  }
+
+  private void onStop(Runnable stop) {
+    synchronized (running) {
+      running.push(stop);
     }
   }
 
@@ -107,43 +129,50 @@ final class DevCommand implements Callable<Integer> {
       if (stopping) {
         return CompletableFuture.completedFuture(null);
       }
-      var part = CompletableFuture.runAsync(() -> run(name, start), DevCommand::inThread);
+      var part = CompletableFuture.runAsync(() -> run(name, start), this::inThread);
       starting.add(part);
       return part;
     }
   }
 
-  private static void inThread(Runnable task) {
-    var unused = Thread.ofPlatform().name("hawser-dev").start(task);
+  private void inThread(Runnable task) {
+    starters.add(Thread.ofPlatform().name("hawser-dev").start(task));
   }
 
   private void run(String name, Supplier<Runnable> start) {
     long begin = System.nanoTime();
     Runnable stop = start.get();
-    synchronized (running) {
-      running.push(stop);
-    }
+    onStop(stop);
     if (!stopping) {
       System.out.printf(Locale.ROOT, "  %-11s up after %.1f s%n", name, secondsSince(begin));
     }
   }
 
-  private Runnable startPostgreSql() {
-    var postgreSql = EmbeddedPostgreSql.start(ports.postgreSql(), below("postgresql"));
-    if (!postgreSql.hasDatabase(DATABASE)) {
-      postgreSql.createDatabase(DATABASE);
-    }
-    return postgreSql::close;
+  private Runnable startPostgreSql(DataDirectory data) {
+    var postgreSql = EmbeddedPostgreSql.start(ports.postgreSql(), data.postgreSql());
+    return orElse(
+        postgreSql::close,
+        () -> {
+          if (!postgreSql.hasDatabase(DATABASE)) {
+            postgreSql.createDatabase(DATABASE);
+          }
+        });
   }
 
-  private Runnable startKafka() {
-    var kafka = EmbeddedKafka.start(ports.kafka(), ports.kafkaController(), below("kafka"));
-    kafka.createTopics(
-        Map.of(
-            "hawser.events", PARTITIONS,
-            "hawser.upstream", PARTITIONS,
-            "hawser.events.dlq", 1));
-    return kafka::close;
+  private Runnable startKafka(DataDirectory data) {
+    var kafka = EmbeddedKafka.start(ports.kafka(), ports.kafkaController(), data.kafka());
+    return orElse(kafka::close, () -> kafka.createTopics(TOPICS));
+  }
+
+  /** What stops a part, after it is prepared; if that fails, it is stopped at once. */
+  private static Runnable orElse(Runnable stop, Runnable prepare) {
+    try {
+      prepare.run();
+    } catch (RuntimeException failure) {
+      stop.run();
+      throw failure;
+    }
+    return stop;
   }
 
   private Runnable startGateway() {
@@ -156,17 +185,8 @@ final class DevCommand implements Callable<Integer> {
                 .toCompletableFuture()
                 .orTimeout(STOP_TIMEOUT.toSeconds(), TimeUnit.SECONDS)
                 .join();
-    try {
-      gateway.ready().toCompletableFuture().join();
-    } catch (RuntimeException failure) {
-      stop.run();
-      throw failure;
-    }
-    return stop;
-  }
-
-  private @Nullable Path below(String name) {
-    return dataDirectory == null ? null : dataDirectory.toAbsolutePath().resolve(name);
+    var unused = gateway.terminated().thenRun(ended::countDown);
+    return orElse(stop, () -> gateway.ready().toCompletableFuture().join());
   }
 
   private Config configuration() {
@@ -208,48 +228,18 @@ final class DevCommand implements Callable<Integer> {
             });
   }
 
-  /** The lock goes with the process, however it ends. */
-  private void lock(Path directory) throws IOException {
-    FileChannel channel =
-        FileChannel.open(
-            directory.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-    lock = channel.tryLock();
-    if (lock == null) {
-      channel.close();
-      throw new IllegalStateException(directory + " is in use by another hawser dev");
-    }
-  }
-
-  /** A hawser dev that was killed leaves its PostgreSQL behind. The lock says that it is ours. */
-  private static void endStray(Path directory) throws IOException {
-    Path pidFile = directory.resolve("data").resolve("postmaster.pid");
-    if (!Files.exists(pidFile)) {
-      return;
-    }
-    long pid = Long.parseLong(Files.readAllLines(pidFile).getFirst().strip());
-    var process =
-        ProcessHandle.of(pid)
-            .filter(found -> found.info().command().orElse("").endsWith("postgres"));
-    if (process.isPresent()) {
-      System.out.printf("Ending the PostgreSQL (process %d) of a run that was killed.%n", pid);
-      process.get().destroy();
-      process.get().onExit().orTimeout(STRAY_TIMEOUT.toSeconds(), TimeUnit.SECONDS).join();
-    }
-  }
-
   private void stop() {
     CompletableFuture<?>[] parts;
     synchronized (starting) {
       stopping = true;
       parts = starting.toArray(CompletableFuture<?>[]::new);
     }
-    System.out.println("Stopping.");
-    // A part that is just starting is waited for: only then can it be stopped.
-    var unused =
-        CompletableFuture.allOf(parts)
-            .handle((started, failure) -> "whatever became of it")
-            .completeOnTimeout("", STOP_TIMEOUT.toSeconds(), TimeUnit.SECONDS)
-            .join();
+    // When nothing was started, such as with a taken port, there is nothing to tell.
+    boolean telling = parts.length > 0;
+    if (telling) {
+      System.out.println("Stopping.");
+    }
+    awaitStarted(CompletableFuture.allOf(parts).handle((started, failure) -> true));
     synchronized (running) {
       while (!running.isEmpty()) {
         try {
@@ -259,7 +249,28 @@ final class DevCommand implements Callable<Integer> {
         }
       }
     }
-    System.out.println("Stopped.");
+    if (telling) {
+      System.out.println("Stopped.");
+    }
+  }
+
+  /**
+   * A part that is starting is waited for: only then can it be stopped. But PostgreSQL, if Ctrl-C
+   * hit it while it booted, is waited for by its library in vain.
+   */
+  private void awaitStarted(CompletableFuture<Boolean> settled) {
+    if (settled.copy().completeOnTimeout(false, START_GRACE.toMillis(), MILLISECONDS).join()) {
+      return;
+    }
+    ProcessHandle.current().descendants().forEach(ProcessHandle::destroy);
+    if (settled.copy().completeOnTimeout(false, SIGNAL_GRACE.toMillis(), MILLISECONDS).join()) {
+      return;
+    }
+    synchronized (starting) {
+      starters.forEach(Thread::interrupt);
+    }
+    var unused =
+        settled.copy().completeOnTimeout(false, STOP_TIMEOUT.toMillis(), MILLISECONDS).join();
   }
 
   private double secondsSince(long begin) {
@@ -267,35 +278,36 @@ final class DevCommand implements Callable<Integer> {
   }
 
   private String welcome() {
+    String command = System.getProperty("hawser.command", "bin/hawser");
     String offset = ports.offset() == 0 ? "" : " --port-offset " + ports.offset();
-    return """
+    return String.format(
+        Locale.ROOT,
+        """
 
-        Ready after %.1f s. Ctrl-C stops it.
+        Ready after %1$.1f s. Ctrl-C stops it.
 
-          clients     ws://127.0.0.1:%d/connection/websocket
-          HTTP API    http://127.0.0.1:%d/api/openapi.json   (X-API-Key: %s)
-          management  http://127.0.0.1:%d/ready and /metrics
-          PostgreSQL  psql -h 127.0.0.1 -p %d -U postgres %s -c 'SELECT * FROM watching_times'
-          Kafka       127.0.0.1:%d
+          clients     ws://127.0.0.1:%2$d/connection/websocket
+          HTTP API    http://127.0.0.1:%3$d/api/openapi.json   (X-API-Key: %4$s)
+          management  http://127.0.0.1:%5$d/ready and /metrics
+          PostgreSQL  psql -h 127.0.0.1 -p %6$d -U postgres %7$s -c 'SELECT * FROM watching_times'
+          Kafka       127.0.0.1:%8$d
 
         Try in a second terminal:
 
-          bin/hawser watch%s --user alice
-          bin/hawser push%s --user alice '{"text":"hello"}'
-          curl -H 'X-API-Key: %s' localhost:%d/api/presence/alice
-        """
-        .formatted(
-            secondsSince(startedAt),
-            ports.webSocket(),
-            ports.http(),
-            Development.API_KEY,
-            ports.management(),
-            ports.postgreSql(),
-            DATABASE,
-            ports.kafka(),
-            offset,
-            offset,
-            Development.API_KEY,
-            ports.http());
+          %9$s watch%10$s --user alice
+          %9$s push%10$s --user alice '{"text":"hello"}'
+          curl -H 'X-API-Key: %4$s' localhost:%3$d/api/presence/alice
+          %9$s token --user alice    # for a client of your own
+        """,
+        secondsSince(startedAt),
+        ports.webSocket(),
+        ports.http(),
+        Development.API_KEY,
+        ports.management(),
+        ports.postgreSql(),
+        DATABASE,
+        ports.kafka(),
+        command,
+        offset);
   }
 }

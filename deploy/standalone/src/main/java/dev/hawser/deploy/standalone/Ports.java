@@ -2,35 +2,42 @@ package dev.hawser.deploy.standalone;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 /** The ports of {@code hawser dev}, all moved by the same number. */
 final class Ports {
 
   private static final int MAX_OFFSET = 10_000;
 
-  private int offset;
-
-  @Spec(Spec.Target.MIXEE)
-  private @Nullable CommandSpec command;
-
   @Option(
       names = "--port-offset",
       paramLabel = "N",
       defaultValue = "0",
+      converter = OffsetConverter.class,
       description = "Moves all ports of hawser dev by N (0 to 10000; default: 0).")
-  void setOffset(int offset) {
-    if (offset < 0 || offset > MAX_OFFSET) {
-      String problem = "--port-offset is %d, expected 0 to %d".formatted(offset, MAX_OFFSET);
-      throw command == null
-          ? new IllegalArgumentException(problem)
-          : new ParameterException(command.commandLine(), problem);
+  private int offset;
+
+  private static final class OffsetConverter implements ITypeConverter<Integer> {
+    @Override
+    public Integer convert(String text) {
+      try {
+        int offset = Integer.parseInt(text);
+        if (offset >= 0 && offset <= MAX_OFFSET) {
+          return offset;
+        }
+      } catch (NumberFormatException unreadable) {
+        // Said below.
+      }
+      throw new TypeConversionException("%s, expected 0 to %d".formatted(text, MAX_OFFSET));
     }
-    this.offset = offset;
+  }
+
+  static Ports movedBy(int offset) {
+    var ports = new Ports();
+    ports.offset = offset;
+    return ports;
   }
 
   int offset() {

@@ -27,6 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** What a newcomer types, in processes of their own. */
 class HawserTest {
 
+  private static final int INTERRUPTED = 130;
   private static final int TERMINATED = 143;
 
   @TempDir private Path temporary = Path.of("");
@@ -38,8 +39,7 @@ class HawserTest {
   /** Ports of a dev that nobody else runs. */
   private static Ports freePorts() {
     while (true) {
-      var ports = new Ports();
-      ports.setOffset(ThreadLocalRandom.current().nextInt(1_000, 9_000));
+      var ports = Ports.movedBy(ThreadLocalRandom.current().nextInt(1_000, 9_000));
       if (ports.purposes().keySet().stream().noneMatch(LocalPort::isTaken)) {
         return ports;
       }
@@ -56,12 +56,15 @@ class HawserTest {
     }
   }
 
-  /** Temporary data, but for the empty directory that the library for PostgreSQL makes. */
+  /** Temporary data, and processes that know of them. */
   private List<String> leftBehind() throws Exception {
+    List<String> processes =
+        ProcessHandle.allProcesses()
+            .map(process -> process.info().commandLine().orElse(""))
+            .filter(command -> command.contains(temporary.toString()))
+            .toList();
     try (Stream<Path> files = Files.list(temporary)) {
-      return files
-          .map(file -> file.getFileName().toString())
-          .filter(name -> name.startsWith("hawser-"))
+      return Stream.concat(processes.stream(), files.map(file -> file.getFileName().toString()))
           .toList();
     }
   }
@@ -72,9 +75,10 @@ class HawserTest {
     String offset = "--port-offset=" + ports.offset();
     try (var dev = hawser("dev", offset)) {
       dev.awaitOutput("Ready after");
-      try (var watch = hawser("watch", offset, "--user", "alice", "--count", "3")) {
+      try (var watch = hawser("watch", offset, "--user=alice", "--count=3", "--tags")) {
         watch.awaitOutput("connected as client");
-        try (var push = hawser("push", offset, "--user", "alice", "{\"text\":\"hello\"}")) {
+        try (var push =
+            hawser("push", offset, "--user=alice", "--event=greeted", "{\"text\":\"hello\"}")) {
           assertThat(push.awaitExit()).as(push.output()).isZero();
           assertThat(push.output()).contains("pushed 1 event");
         }
@@ -93,11 +97,17 @@ class HawserTest {
                   "skipped 2 malformed line(s)");
         }
         assertThat(watch.awaitExit()).as(watch.output()).isZero();
-        assertThat(watch.output()).contains("{\"text\":\"hello\"}\n{\"n\":1}\n{\"n\":3}");
+        assertThat(watch.output())
+            .containsPattern(
+                "\\{\"text\":\"hello\"}\tevent=greeted\tid=\\S+\n"
+                    + "\\{\"n\":1}\tid=\\S+\n\\{\"n\":3}\tid=\\S+");
       }
-      dev.terminate();
-      assertThat(dev.awaitExit()).isEqualTo(TERMINATED);
-      assertThat(dev.output()).contains("Stopping.", "Stopped.").doesNotContain("Exception");
+      dev.interrupt();
+      assertThat(dev.awaitExit()).isEqualTo(INTERRUPTED);
+      assertThat(dev.output())
+          .contains("Stopping.")
+          .endsWith("Stopped.")
+          .doesNotContain("WARN", "ERROR", "Exception", "while stopping");
     }
     assertThat(ports.purposes().keySet()).noneMatch(LocalPort::isTaken);
     assertThat(leftBehind()).isEmpty();
@@ -127,22 +137,36 @@ class HawserTest {
       assertThat(again.output()).contains("of a run that was killed");
       assertThat(get(ports, "/api/presence/alice")).contains("\"online\":false", "\"lastSeen\":");
       again.terminate();
-      again.awaitExit();
+      assertThat(again.awaitExit()).isEqualTo(TERMINATED);
+      assertThat(again.output()).endsWith("Stopped.").doesNotContain("WARN", "Exception");
     }
     assertThat(ports.purposes().keySet()).noneMatch(LocalPort::isTaken);
   }
 
   @Test
-  void aStopWhileStartingLeavesNothingBehind() throws Exception {
+  void whatAKilledRunLeftBehindGoesWithTheNextAndCtrlCWhileStartingLeavesNothing()
+      throws Exception {
     Ports ports = freePorts();
+    try (var killed = hawser("dev", "--port-offset=" + ports.offset())) {
+      killed.awaitOutput("PostgreSQL  up");
+      killed.process.destroyForcibly();
+      killed.awaitExit();
+    }
+    assertThat(LocalPort.isTaken(ports.postgreSql())).isTrue();
+    assertThat(leftBehind()).isNotEmpty();
     try (var dev = hawser("dev", "--port-offset=" + ports.offset())) {
-      dev.awaitOutput("Starting Hawser");
+      dev.awaitOutput("Starting PostgreSQL");
       Thread.sleep(ThreadLocalRandom.current().nextInt(1_500));
-      dev.terminate();
-      assertThat(dev.awaitExit()).isEqualTo(TERMINATED);
+      dev.interrupt();
+      assertThat(dev.awaitExit()).isEqualTo(INTERRUPTED);
+      assertThat(dev.output())
+          .contains("Stopping.")
+          .endsWith("Stopped.")
+          .doesNotContain("WARN", "ERROR", "Exception", "while stopping");
     }
     assertThat(ports.purposes().keySet()).noneMatch(LocalPort::isTaken);
-    assertThat(leftBehind()).isEmpty();
+    // A killed run cannot take its library's own temporary file along.
+    assertThat(leftBehind()).noneMatch(left -> left.contains("hawser-dev-"));
   }
 
   @Test
@@ -153,7 +177,7 @@ class HawserTest {
       try (var dev = hawser("dev", "--port-offset=" + ports.offset())) {
         assertThat(dev.awaitExit()).isEqualTo(1);
         assertThat(dev.output())
-            .contains(
+            .endsWith(
                 "hawser: port %d (HTTP) is taken; free it or use --port-offset"
                     .formatted(ports.http()));
       }
@@ -193,6 +217,10 @@ class HawserTest {
       assertThat(node.awaitExit()).isEqualTo(1);
       assertThat(node.output()).contains("absent.conf, expected a readable file");
     }
+    try (var dev = hawser("dev", "--data-dir=")) {
+      assertThat(dev.awaitExit()).isEqualTo(1);
+      assertThat(dev.output()).endsWith("--data-dir is empty, expected a directory");
+    }
     try (var push = hawser("push", "--port-offset=9500", "--user=alice", "{}")) {
       assertThat(push.awaitExit()).isEqualTo(1);
       assertThat(push.output())
@@ -206,14 +234,14 @@ class HawserTest {
     }
     try (var watch = hawser("watch", "--user=alice", "--port-offset=20000")) {
       assertThat(watch.awaitExit()).isEqualTo(2);
-      assertThat(watch.output()).contains("--port-offset is 20000, expected 0 to 10000");
+      assertThat(watch.output()).contains("'--port-offset': 20000, expected 0 to 10000");
     }
     try (var push = hawser("push", "--user=alice", "-")) {
       assertThat(push.awaitExit()).isEqualTo(2);
     }
     try (var token = hawser("token", "--user=alice", "--ttl=soon")) {
-      assertThat(token.awaitExit()).isEqualTo(1);
-      assertThat(token.output()).contains("--ttl is soon, expected a time such as 30s");
+      assertThat(token.awaitExit()).isEqualTo(2);
+      assertThat(token.output()).contains("'--ttl': soon, expected a time such as 30s");
     }
   }
 }
