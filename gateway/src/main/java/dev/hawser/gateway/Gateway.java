@@ -3,6 +3,7 @@ package dev.hawser.gateway;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigValueFactory;
+import dev.hawser.gateway.cluster.ClusterSettings.Formation;
 import dev.hawser.gateway.connection.Authenticator;
 import dev.hawser.gateway.connection.ConnectionId;
 import dev.hawser.gateway.connection.ConnectionListener;
@@ -87,9 +88,13 @@ public final class Gateway {
     var settings = GatewaySettings.from(config.getConfig("hawser"));
     Duration stopping = settings.drain().timeout().plus(DRAIN_MARGIN);
     return new Gateway(
-        config.withValue(
-            "pekko.coordinated-shutdown.phases.service-unbind.timeout",
-            ConfigValueFactory.fromAnyRef(stopping)),
+        settings
+            .cluster()
+            .pekko()
+            .withFallback(config)
+            .withValue(
+                "pekko.coordinated-shutdown.phases.service-unbind.timeout",
+                ConfigValueFactory.fromAnyRef(stopping)),
         settings);
   }
 
@@ -113,14 +118,14 @@ public final class Gateway {
             "hawser.management.port",
             config.getInt("hawser.management.port"),
             PekkoManagement.get(system).start());
-    switch (settings.formation()) {
+    switch (settings.cluster().formation()) {
       case ALONE -> {
         var cluster = Cluster.get(system);
         cluster.manager().tell(Join.create(cluster.selfMember().address()));
       }
-      case BOOTSTRAP -> ClusterBootstrap.get(system).start();
+      case CONTACT_POINTS, KUBERNETES -> ClusterBootstrap.get(system).start();
     }
-    this.presence = PresenceService.start(settings.presence(), settings.node());
+    this.presence = PresenceService.start(settings.presence(), settings.cluster().node());
     var publisher = new RecordPublisher(settings.kafka());
     this.kafka = new KafkaHealth(system, settings.kafka(), publisher);
     onStop(
@@ -181,7 +186,7 @@ public final class Gateway {
    * of the events would reach nobody. So a node that is to be alone waits until it is.
    */
   private CompletionStage<Done> aloneIfItHasToBe() {
-    if (settings.formation() != GatewaySettings.Formation.ALONE) {
+    if (settings.cluster().formation() != Formation.ALONE) {
       return CompletableFuture.completedFuture(Done.getInstance());
     }
     return presence

@@ -1,6 +1,7 @@
 package dev.hawser.gateway;
 
 import com.typesafe.config.Config;
+import dev.hawser.gateway.cluster.ClusterSettings;
 import dev.hawser.gateway.connection.AuthenticatorSettings;
 import dev.hawser.gateway.connection.ConnectionSettings;
 import dev.hawser.gateway.connection.DrainSettings;
@@ -11,15 +12,9 @@ import dev.hawser.gateway.socket.WebSocketSettings;
 import dev.hawser.presence.PresenceSettings;
 import java.time.Duration;
 
-/**
- * All of the block {@code hawser}; reference.conf tells what each key means.
- *
- * @param node how other nodes, and the presence tables, know this node: {@code host:port}
- * @param formation how the node finds its cluster
- */
+/** All of the block {@code hawser}; reference.conf tells what each key means. */
 record GatewaySettings(
-    String node,
-    Formation formation,
+    ClusterSettings cluster,
     ConnectionSettings connection,
     DrainSettings drain,
     WebSocketSettings webSocket,
@@ -35,14 +30,6 @@ record GatewaySettings(
 
   private static final String DEVELOPMENT_API_KEY = "dev";
 
-  /** How a node finds its cluster. */
-  enum Formation {
-    /** It is the cluster. */
-    ALONE,
-    /** By Pekko Management's cluster bootstrap. */
-    BOOTSTRAP
-  }
-
   /**
    * Reads and checks the block {@code hawser}.
    *
@@ -51,8 +38,7 @@ record GatewaySettings(
   static GatewaySettings from(Config config) {
     var settings =
         new GatewaySettings(
-            config.getString("cluster.host") + ":" + config.getInt("cluster.port"),
-            formation(config.getString("cluster.formation")),
+            ClusterSettings.from(config),
             ConnectionSettings.from(config.getConfig("connection")),
             DrainSettings.from(config.getConfig("drain")),
             WebSocketSettings.from(config.getConfig("websocket")),
@@ -85,15 +71,5 @@ record GatewaySettings(
           "hawser.presence.api-keys has the key \"dev\", expected keys nobody can guess"
               + " (or hawser.environment = development)");
     }
-  }
-
-  private static Formation formation(String name) {
-    return switch (name) {
-      case "alone" -> Formation.ALONE;
-      case "bootstrap" -> Formation.BOOTSTRAP;
-      default ->
-          throw new IllegalArgumentException(
-              "hawser.cluster.formation is %s, expected alone or bootstrap".formatted(name));
-    };
   }
 }

@@ -22,7 +22,7 @@ class GatewaySettingsTest {
   @Test
   void theDefaultsOfAProductionNodeAreComplete() {
     var settings = settings("");
-    assertThat(settings.node()).isEqualTo("127.0.0.1:7355");
+    assertThat(settings.cluster().node()).isEqualTo("127.0.0.1:7355");
     assertThat(settings.webSocket().port()).isEqualTo(8_000);
     assertThat(settings.toString()).doesNotContain("a-secret-of-the-tests");
   }
@@ -46,7 +46,7 @@ class GatewaySettingsTest {
       delimiter = '|',
       value = {
         "environment = staging | hawser.environment is staging, expected production or development",
-        "cluster.formation = magic | hawser.cluster.formation is magic, expected alone or bootstrap",
+        "cluster.formation = magic | hawser.cluster.formation is magic, expected alone, contact-points or kubernetes",
         "auth.hmac-secret = short | hawser.auth.hmac-secret has 5 characters, expected at least 32",
         "auth.hmac-secret = \"\" | hawser.auth has no key",
         "session.excess = kick-all | hawser.session.excess is kick-all, expected kick-oldest",
