@@ -78,6 +78,11 @@ final class DataDirectory implements AutoCloseable {
     return path.resolve("kafka");
   }
 
+  /** For configurations and logs of nodes. */
+  Path nodes() {
+    return path;
+  }
+
   /** Lets go of it; a temporary one is removed. */
   @Override
   public void close() {
@@ -145,10 +150,7 @@ final class DataDirectory implements AutoCloseable {
     System.out.printf(
         "Ending the PostgreSQL (process %d) of a run that was killed.%n", stray.pid());
     // SIGINT: its clients are cut off. With SIGTERM it would wait for them, for example for a psql.
-    new ProcessBuilder("sh", "-c", "kill -INT " + stray.pid())
-        .redirectErrorStream(true)
-        .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-        .start();
+    Signals.send("INT", stray.pid());
     try {
       stray.onExit().orTimeout(STRAY_TIMEOUT.toSeconds(), TimeUnit.SECONDS).join();
     } catch (CompletionException late) {

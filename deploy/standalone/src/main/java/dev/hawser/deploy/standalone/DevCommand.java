@@ -2,12 +2,15 @@ package dev.hawser.deploy.standalone;
 
 import static java.util.concurrent.TimeUnit.MILLISECONDS;
 
-import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigRenderOptions;
 import dev.hawser.deploy.embedded.EmbeddedKafka;
 import dev.hawser.deploy.embedded.EmbeddedPostgreSql;
 import dev.hawser.deploy.embedded.LocalPort;
 import dev.hawser.gateway.Gateway;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -30,14 +33,13 @@ import picocli.CommandLine.Option;
 @Command(
     name = "dev",
     description = {
-      "Runs a node with its own PostgreSQL and Kafka, on loopback, until Ctrl-C.",
+      "Runs nodes with their own PostgreSQL and Kafka, on loopback, until Ctrl-C.",
       "For development only: its secret and its API key are public."
     },
     mixinStandardHelpOptions = true,
     versionProvider = Hawser.Version.class)
 final class DevCommand implements Callable<Integer> {
 
-  private static final String DATABASE = "hawser";
   private static final int PARTITIONS = 16;
 
   private static final Map<String, Integer> TOPICS =
@@ -52,9 +54,20 @@ final class DevCommand implements Callable<Integer> {
   private static final Duration START_GRACE = Duration.ofSeconds(6);
 
   /** Ctrl-C reaches PostgreSQL's tools as well, and their failure may be here before the signal. */
-  private static final Duration SIGNAL_GRACE = Duration.ofMillis(300);
+  static final Duration SIGNAL_GRACE = Duration.ofMillis(300);
+
+  private static final Duration READY_POLL = Duration.ofMillis(100);
 
   @Mixin private Ports ports = new Ports();
+
+  @Option(
+      names = "--nodes",
+      paramLabel = "N",
+      defaultValue = "1",
+      description =
+          "Nodes, 1 to 9 (default: ${DEFAULT-VALUE}). Several form a cluster, each in a process of"
+              + " its own, on ports next to each other; one that is killed is started again.")
+  private int nodes = 1;
 
   @Option(
       names = "--data-dir",
@@ -71,6 +84,7 @@ final class DevCommand implements Callable<Integer> {
 
   private final List<CompletableFuture<Void>> starting = new ArrayList<>();
   private final List<Thread> starters = new ArrayList<>();
+  private final List<NodeProcess> processes = new ArrayList<>();
   private final CountDownLatch ended = new CountDownLatch(1);
   private volatile boolean stopping;
 
@@ -97,6 +111,10 @@ final class DevCommand implements Callable<Integer> {
     System.out.println("Starting Hawser for development (public secret and API key).");
     // Before threads do: SLF4J complains when several of them initialise it at once.
     var unused = LoggerFactory.getILoggerFactory();
+    if (nodes < 1 || nodes > Ports.MAX_NODES) {
+      throw new IllegalArgumentException(
+          "--nodes is %d, expected 1 to %d".formatted(nodes, Ports.MAX_NODES));
+    }
     if (dataDirectory != null && dataDirectory.toString().isEmpty()) {
       throw new IllegalArgumentException("--data-dir is empty, expected a directory");
     }
@@ -107,11 +125,21 @@ final class DevCommand implements Callable<Integer> {
     onStop(data::close);
     requireFreePorts();
     System.out.println(
-        "Starting PostgreSQL (unpacked at the first start) and Kafka, then the node.");
+        "Starting PostgreSQL (unpacked at the first start) and Kafka, then %s."
+            .formatted(
+                nodes == 1
+                    ? "the node"
+                    : "%d nodes, whose logs are in %s".formatted(nodes, data.nodes())));
     var kafka = part("Kafka", () -> startKafka(data));
     var postgreSql = part("PostgreSQL", () -> startPostgreSql(data));
     CompletableFuture.allOf(kafka, postgreSql).join();
-    part("node", this::startGateway).join();
+    if (nodes == 1) {
+      part("node", this::startGateway).join();
+    } else {
+      long begin = System.nanoTime();
+      silently(() -> launchProcesses(data)).join();
+      awaitReady(begin);
+    }
     if (!stopping) {
       System.out.println(welcome());
     }
@@ -125,11 +153,17 @@ final class DevCommand implements Callable<Integer> {
 
   /** Starts a part beside the others and says how long it took. */
   private CompletableFuture<Void> part(String name, Supplier<Runnable> start) {
+    long begin = System.nanoTime();
+    return silently(start).thenRun(() -> sayUp(name, begin));
+  }
+
+  /** Starts a part, of which nothing is said; {@code start} returns what stops it. */
+  private CompletableFuture<Void> silently(Supplier<Runnable> start) {
     synchronized (starting) {
       if (stopping) {
         return CompletableFuture.completedFuture(null);
       }
-      var part = CompletableFuture.runAsync(() -> run(name, start), this::inThread);
+      var part = CompletableFuture.runAsync(() -> onStop(start.get()), this::inThread);
       starting.add(part);
       return part;
     }
@@ -139,10 +173,7 @@ final class DevCommand implements Callable<Integer> {
     starters.add(Thread.ofPlatform().name("hawser-dev").start(task));
   }
 
-  private void run(String name, Supplier<Runnable> start) {
-    long begin = System.nanoTime();
-    Runnable stop = start.get();
-    onStop(stop);
+  private void sayUp(String name, long begin) {
     if (!stopping) {
       System.out.printf(Locale.ROOT, "  %-11s up after %.1f s%n", name, secondsSince(begin));
     }
@@ -150,22 +181,22 @@ final class DevCommand implements Callable<Integer> {
 
   private Runnable startPostgreSql(DataDirectory data) {
     var postgreSql = EmbeddedPostgreSql.start(ports.postgreSql(), data.postgreSql());
-    return orElse(
+    return prepared(
         postgreSql::close,
         () -> {
-          if (!postgreSql.hasDatabase(DATABASE)) {
-            postgreSql.createDatabase(DATABASE);
+          if (!postgreSql.hasDatabase(Development.DATABASE)) {
+            postgreSql.createDatabase(Development.DATABASE);
           }
         });
   }
 
   private Runnable startKafka(DataDirectory data) {
     var kafka = EmbeddedKafka.start(ports.kafka(), ports.kafkaController(), data.kafka());
-    return orElse(kafka::close, () -> kafka.createTopics(TOPICS));
+    return prepared(kafka::close, () -> kafka.createTopics(TOPICS));
   }
 
   /** What stops a part, after it is prepared; if that fails, it is stopped at once. */
-  private static Runnable orElse(Runnable stop, Runnable prepare) {
+  private static Runnable prepared(Runnable stop, Runnable prepare) {
     try {
       prepare.run();
     } catch (RuntimeException failure) {
@@ -176,7 +207,11 @@ final class DevCommand implements Callable<Integer> {
   }
 
   private Runnable startGateway() {
-    var gateway = Gateway.start(configuration());
+    // This command stops everything itself, and in order.
+    var byHand =
+        ConfigFactory.parseMap(
+            Map.of("pekko.coordinated-shutdown.run-by-jvm-shutdown-hook", false));
+    var gateway = Gateway.start(byHand.withFallback(Development.settings(ports, 1, 1)));
     Runnable stop =
         () ->
             gateway
@@ -186,39 +221,42 @@ final class DevCommand implements Callable<Integer> {
                 .orTimeout(STOP_TIMEOUT.toSeconds(), TimeUnit.SECONDS)
                 .join();
     var unused = gateway.terminated().thenRun(ended::countDown);
-    return orElse(stop, () -> gateway.ready().toCompletableFuture().join());
+    return prepared(stop, () -> gateway.ready().toCompletableFuture().join());
   }
 
-  private Config configuration() {
-    return ConfigFactory.parseMap(
-        Map.ofEntries(
-            Map.entry("hawser.environment", "development"),
-            Map.entry("hawser.websocket.host", "127.0.0.1"),
-            Map.entry("hawser.websocket.port", ports.webSocket()),
-            Map.entry("hawser.http.host", "127.0.0.1"),
-            Map.entry("hawser.http.port", ports.http()),
-            Map.entry("hawser.management.host", "127.0.0.1"),
-            Map.entry("hawser.management.port", ports.management()),
-            Map.entry("hawser.cluster.host", "127.0.0.1"),
-            Map.entry("hawser.cluster.port", ports.cluster()),
-            Map.entry("hawser.cluster.formation", "alone"),
-            Map.entry("hawser.connection.allowed-origins", List.of("*")),
-            Map.entry("hawser.auth.hmac-secret", Development.SECRET),
-            Map.entry("hawser.kafka.bootstrap-servers", "127.0.0.1:" + ports.kafka()),
-            // The shortest the broker allows: for the start after a run that was killed.
-            Map.entry("hawser.kafka.session-timeout", "6s"),
-            Map.entry("hawser.presence.database.host", "127.0.0.1"),
-            Map.entry("hawser.presence.database.port", ports.postgreSql()),
-            Map.entry("hawser.presence.database.name", DATABASE),
-            Map.entry("hawser.presence.database.user", EmbeddedPostgreSql.USER),
-            Map.entry("hawser.presence.api-keys", List.of(Development.API_KEY)),
-            // This command stops everything itself, and in order.
-            Map.entry("pekko.coordinated-shutdown.run-by-jvm-shutdown-hook", false)));
+  private Runnable launchProcesses(DataDirectory data) {
+    try {
+      for (int node = 1; node <= nodes; node++) {
+        String settings =
+            Development.settings(ports, node, nodes).root().render(ConfigRenderOptions.concise());
+        var readiness = URI.create("http://127.0.0.1:%d/ready".formatted(ports.management(node)));
+        processes.add(new NodeProcess(node, settings, data.nodes(), readiness));
+      }
+    } catch (IOException failure) {
+      throw new UncheckedIOException("cannot start nodes", failure);
+    }
+    return () -> {
+      processes.forEach(NodeProcess::stop);
+      processes.forEach(process -> process.awaitEnd(STOP_TIMEOUT));
+    };
+  }
+
+  private void awaitReady(long begin) throws InterruptedException {
+    var waiting = new ArrayList<>(processes);
+    while (!waiting.isEmpty() && !stopping) {
+      for (NodeProcess process : processes) {
+        if (process.isReady() && waiting.remove(process)) {
+          sayUp(process.name(), begin);
+        }
+      }
+      Thread.sleep(READY_POLL);
+    }
+    processes.forEach(NodeProcess::allStarted);
   }
 
   private void requireFreePorts() {
     ports
-        .purposes()
+        .purposes(nodes)
         .forEach(
             (port, purpose) -> {
               if (LocalPort.isTaken(port)) {
@@ -280,34 +318,53 @@ final class DevCommand implements Callable<Integer> {
   private String welcome() {
     String command = System.getProperty("hawser.command", "bin/hawser");
     String offset = ports.offset() == 0 ? "" : " --port-offset " + ports.offset();
-    return String.format(
-        Locale.ROOT,
-        """
+    var text = new StringBuilder();
+    text.append(
+        String.format(
+            Locale.ROOT, "%nReady after %.1f s. Ctrl-C stops it.%n%n", secondsSince(startedAt)));
+    if (nodes == 1) {
+      text.append(addresses(1));
+    }
+    for (NodeProcess process : processes) {
+      text.append("  %s      process %d%n".formatted(process.name(), process.pid()))
+          .append(addresses(process.number()))
+          .append("  log         %s%n%n".formatted(process.log()));
+    }
+    return text.append(
+            """
+              PostgreSQL  psql -h 127.0.0.1 -p %1$d -U postgres %2$s -c 'SELECT * FROM watching_times'
+              Kafka       127.0.0.1:%3$d
 
-        Ready after %1$.1f s. Ctrl-C stops it.
+            Try in a second terminal:
 
-          clients     ws://127.0.0.1:%2$d/connection/websocket
-          HTTP API    http://127.0.0.1:%3$d/api/openapi.json   (X-API-Key: %4$s)
-          management  http://127.0.0.1:%5$d/ready and /metrics
-          PostgreSQL  psql -h 127.0.0.1 -p %6$d -U postgres %7$s -c 'SELECT * FROM watching_times'
-          Kafka       127.0.0.1:%8$d
+              %4$s watch%5$s --user alice%6$s
+              %4$s push%5$s --user alice '{"text":"hello"}'
+              curl -H 'X-API-Key: %7$s' localhost:%8$d/api/presence/alice
+              %4$s token --user alice    # for a client of your own
+            %9$s"""
+                .formatted(
+                    ports.postgreSql(),
+                    Development.DATABASE,
+                    ports.kafka(),
+                    command,
+                    offset,
+                    nodes == 1 ? "" : " --node " + nodes,
+                    Development.API_KEY,
+                    ports.http(1),
+                    processes.isEmpty()
+                        ? ""
+                        : "  kill -9 %d    # then see the others take over%n"
+                            .formatted(processes.getFirst().pid())))
+        .toString();
+  }
 
-        Try in a second terminal:
-
-          %9$s watch%10$s --user alice
-          %9$s push%10$s --user alice '{"text":"hello"}'
-          curl -H 'X-API-Key: %4$s' localhost:%3$d/api/presence/alice
-          %9$s token --user alice    # for a client of your own
-        """,
-        secondsSince(startedAt),
-        ports.webSocket(),
-        ports.http(),
-        Development.API_KEY,
-        ports.management(),
-        ports.postgreSql(),
-        DATABASE,
-        ports.kafka(),
-        command,
-        offset);
+  private String addresses(int node) {
+    return """
+      clients     ws://127.0.0.1:%d/connection/websocket
+      HTTP API    http://127.0.0.1:%d/api/openapi.json   (X-API-Key: %s)
+      management  http://127.0.0.1:%d/ready and /metrics
+    """
+        .formatted(
+            ports.webSocket(node), ports.http(node), Development.API_KEY, ports.management(node));
   }
 }

@@ -24,6 +24,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       WatchCommand.class,
       PushCommand.class,
       NodeCommand.class,
+      PresenceCommand.class,
       HelpCommand.class
     })
 public final class Hawser {

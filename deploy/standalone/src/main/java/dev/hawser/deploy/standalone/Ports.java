@@ -6,8 +6,14 @@ import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
-/** The ports of {@code hawser dev}, all moved by the same number. */
+/**
+ * The ports of {@code hawser dev}, all moved by the same number. Those of nodes are given to the
+ * first node; each further node has the next number.
+ */
 final class Ports {
+
+  /** With more, the WebSocket port of one node would come near the HTTP port of another. */
+  static final int MAX_NODES = 9;
 
   private static final int MAX_OFFSET = 10_000;
 
@@ -44,20 +50,24 @@ final class Ports {
     return offset;
   }
 
-  int webSocket() {
-    return 8_000 + offset;
+  int webSocket(int node) {
+    return ofNode(8_000, node);
   }
 
-  int http() {
-    return 8_080 + offset;
+  int http(int node) {
+    return ofNode(8_080, node);
   }
 
-  int management() {
-    return 7_626 + offset;
+  int management(int node) {
+    return ofNode(7_626, node);
   }
 
-  int cluster() {
-    return 7_355 + offset;
+  int cluster(int node) {
+    return ofNode(7_355, node);
+  }
+
+  private int ofNode(int first, int node) {
+    return first + offset + node - 1;
   }
 
   int postgreSql() {
@@ -73,12 +83,15 @@ final class Ports {
   }
 
   /** What each is for, by port. */
-  Map<Integer, String> purposes() {
+  Map<Integer, String> purposes(int nodes) {
     var purposes = new LinkedHashMap<Integer, String>();
-    purposes.put(webSocket(), "client WebSockets");
-    purposes.put(http(), "HTTP");
-    purposes.put(management(), "management");
-    purposes.put(cluster(), "cluster");
+    for (int node = 1; node <= nodes; node++) {
+      String ofNode = nodes == 1 ? "" : " of node " + node;
+      purposes.put(webSocket(node), "client WebSockets" + ofNode);
+      purposes.put(http(node), "HTTP" + ofNode);
+      purposes.put(management(node), "management" + ofNode);
+      purposes.put(cluster(node), "cluster" + ofNode);
+    }
     purposes.put(postgreSql(), "PostgreSQL");
     purposes.put(kafka(), "Kafka");
     purposes.put(kafkaController(), "Kafka controller");

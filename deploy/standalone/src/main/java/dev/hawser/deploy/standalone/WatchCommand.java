@@ -53,6 +53,13 @@ final class WatchCommand implements Callable<Integer> {
   private String user = "";
 
   @Option(
+      names = "--node",
+      paramLabel = "K",
+      defaultValue = "1",
+      description = "The node of hawser dev --nodes to connect to (default: ${DEFAULT-VALUE}).")
+  private int node = 1;
+
+  @Option(
       names = "--url",
       paramLabel = "URL",
       description = "Where to connect (default: the WebSocket port of hawser dev).")
@@ -96,7 +103,9 @@ final class WatchCommand implements Callable<Integer> {
           "--url is %s, expected ws://HOST:PORT/PATH or wss://…".formatted(url));
     }
     String endpoint =
-        url == null ? "ws://127.0.0.1:%d/connection/websocket".formatted(ports.webSocket()) : url;
+        url == null
+            ? "ws://127.0.0.1:%d/connection/websocket".formatted(ports.webSocket(node))
+            : url;
     var printer = new Printer(endpoint, count, tags);
     var client = new Client(endpoint, options, printer);
     var closed = new AtomicBoolean();

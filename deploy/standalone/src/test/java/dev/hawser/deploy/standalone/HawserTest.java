@@ -28,7 +28,7 @@ import org.junit.jupiter.api.io.TempDir;
 class HawserTest {
 
   private static final int INTERRUPTED = 130;
-  private static final int TERMINATED = 143;
+  static final int TERMINATED = 143;
 
   @TempDir private Path temporary = Path.of("");
 
@@ -37,18 +37,18 @@ class HawserTest {
   }
 
   /** Ports of a dev that nobody else runs. */
-  private static Ports freePorts() {
+  static Ports freePorts(int nodes) {
     while (true) {
       var ports = Ports.movedBy(ThreadLocalRandom.current().nextInt(1_000, 9_000));
-      if (ports.purposes().keySet().stream().noneMatch(LocalPort::isTaken)) {
+      if (ports.purposes(nodes).keySet().stream().noneMatch(LocalPort::isTaken)) {
         return ports;
       }
     }
   }
 
-  private static String get(Ports ports, String path) throws Exception {
+  static String get(int port, String path) throws Exception {
     var request =
-        HttpRequest.newBuilder(URI.create("http://127.0.0.1:%d%s".formatted(ports.http(), path)))
+        HttpRequest.newBuilder(URI.create("http://127.0.0.1:%d%s".formatted(port, path)))
             .header("X-API-Key", "dev")
             .build();
     try (var client = HttpClient.newHttpClient()) {
@@ -57,21 +57,21 @@ class HawserTest {
   }
 
   /** Temporary data, and processes that know of them. */
-  private List<String> leftBehind() throws Exception {
-    List<String> processes =
-        ProcessHandle.allProcesses()
-            .map(process -> process.info().commandLine().orElse(""))
-            .filter(command -> command.contains(temporary.toString()))
-            .toList();
+  static List<String> leftBehind(Path temporary) throws Exception {
     try (Stream<Path> files = Files.list(temporary)) {
-      return Stream.concat(processes.stream(), files.map(file -> file.getFileName().toString()))
-          .toList();
+      return Stream.concat(processesOf(temporary).stream(), files).map(Object::toString).toList();
     }
+  }
+
+  static List<ProcessHandle> processesOf(Path temporary) {
+    return ProcessHandle.allProcesses()
+        .filter(process -> process.info().commandLine().orElse("").contains(temporary.toString()))
+        .toList();
   }
 
   @Test
   void theTourOfTheReadme() throws Exception {
-    Ports ports = freePorts();
+    Ports ports = freePorts(1);
     String offset = "--port-offset=" + ports.offset();
     try (var dev = hawser("dev", offset)) {
       dev.awaitOutput("Ready after");
@@ -85,7 +85,9 @@ class HawserTest {
         await()
             .atMost(Duration.ofSeconds(20))
             .untilAsserted(
-                () -> assertThat(get(ports, "/api/presence/alice")).contains("\"online\":true"));
+                () ->
+                    assertThat(get(ports.http(1), "/api/presence/alice"))
+                        .contains("\"online\":true"));
         try (var push = hawser("push", offset, "-")) {
           push.input("alice\t{\"n\":1}\nno tab here\n\t{}\nbob\t{\"n\":2}\nalice\t{\"n\":3}\n");
           assertThat(push.awaitExit()).as(push.output()).isEqualTo(1);
@@ -109,13 +111,13 @@ class HawserTest {
           .endsWith("Stopped.")
           .doesNotContain("WARN", "ERROR", "Exception", "while stopping");
     }
-    assertThat(ports.purposes().keySet()).noneMatch(LocalPort::isTaken);
-    assertThat(leftBehind()).isEmpty();
+    assertThat(ports.purposes(1).keySet()).noneMatch(LocalPort::isTaken);
+    assertThat(leftBehind(temporary)).isEmpty();
   }
 
   @Test
   void dataAreKeptEvenWhenTheRunWasKilled() throws Exception {
-    Ports ports = freePorts();
+    Ports ports = freePorts(1);
     Path data = temporary.resolve("data");
     String[] command = {"dev", "--port-offset=" + ports.offset(), "--data-dir=" + data};
     try (var dev = hawser(command)) {
@@ -128,32 +130,33 @@ class HawserTest {
         watch.awaitOutput("connected as client");
         await()
             .atMost(Duration.ofSeconds(20))
-            .until(() -> get(ports, "/api/presence/alice").contains("\"online\":true"));
+            .until(() -> get(ports.http(1), "/api/presence/alice").contains("\"online\":true"));
       }
       dev.process.destroyForcibly();
     }
     try (var again = hawser(command)) {
       again.awaitOutput("Ready after");
       assertThat(again.output()).contains("of a run that was killed");
-      assertThat(get(ports, "/api/presence/alice")).contains("\"online\":false", "\"lastSeen\":");
+      assertThat(get(ports.http(1), "/api/presence/alice"))
+          .contains("\"online\":false", "\"lastSeen\":");
       again.terminate();
       assertThat(again.awaitExit()).isEqualTo(TERMINATED);
       assertThat(again.output()).endsWith("Stopped.").doesNotContain("WARN", "Exception");
     }
-    assertThat(ports.purposes().keySet()).noneMatch(LocalPort::isTaken);
+    assertThat(ports.purposes(1).keySet()).noneMatch(LocalPort::isTaken);
   }
 
   @Test
   void whatAKilledRunLeftBehindGoesWithTheNextAndCtrlCWhileStartingLeavesNothing()
       throws Exception {
-    Ports ports = freePorts();
+    Ports ports = freePorts(1);
     try (var killed = hawser("dev", "--port-offset=" + ports.offset())) {
       killed.awaitOutput("PostgreSQL  up");
       killed.process.destroyForcibly();
       killed.awaitExit();
     }
     assertThat(LocalPort.isTaken(ports.postgreSql())).isTrue();
-    assertThat(leftBehind()).isNotEmpty();
+    assertThat(leftBehind(temporary)).isNotEmpty();
     try (var dev = hawser("dev", "--port-offset=" + ports.offset())) {
       dev.awaitOutput("Starting PostgreSQL");
       Thread.sleep(ThreadLocalRandom.current().nextInt(1_500));
@@ -164,22 +167,22 @@ class HawserTest {
           .endsWith("Stopped.")
           .doesNotContain("WARN", "ERROR", "Exception", "while stopping");
     }
-    assertThat(ports.purposes().keySet()).noneMatch(LocalPort::isTaken);
+    assertThat(ports.purposes(1).keySet()).noneMatch(LocalPort::isTaken);
     // A killed run cannot take its library's own temporary file along.
-    assertThat(leftBehind()).noneMatch(left -> left.contains("hawser-dev-"));
+    assertThat(leftBehind(temporary)).noneMatch(left -> left.contains("hawser-dev-"));
   }
 
   @Test
   void aTakenPortIsNamedInOneLine() throws Exception {
-    Ports ports = freePorts();
+    Ports ports = freePorts(1);
     try (var taken = new ServerSocket()) {
-      taken.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), ports.http()));
+      taken.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), ports.http(1)));
       try (var dev = hawser("dev", "--port-offset=" + ports.offset())) {
         assertThat(dev.awaitExit()).isEqualTo(1);
         assertThat(dev.output())
             .endsWith(
                 "hawser: port %d (HTTP) is taken; free it or use --port-offset"
-                    .formatted(ports.http()));
+                    .formatted(ports.http(1)));
       }
     }
   }
