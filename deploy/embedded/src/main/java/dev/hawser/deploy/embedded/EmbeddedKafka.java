@@ -132,6 +132,8 @@ public final class EmbeddedKafka implements AutoCloseable {
   }
 
   private void format() throws IOException {
+    // Log4j, which the broker brings along, would complain when the process is just ending.
+    System.setProperty("log4j.shutdownHookEnabled", "false");
     Path log = directory.resolve("log");
     if (Files.exists(log.resolve("meta.properties"))) {
       return;

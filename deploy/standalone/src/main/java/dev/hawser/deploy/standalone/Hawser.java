@@ -23,6 +23,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       TokenCommand.class,
       WatchCommand.class,
       PushCommand.class,
+      TailCommand.class,
       NodeCommand.class,
       PresenceCommand.class,
       HelpCommand.class

@@ -6,6 +6,8 @@ import static org.awaitility.Awaitility.await;
 
 import com.nimbusds.jose.crypto.MACVerifier;
 import com.nimbusds.jwt.SignedJWT;
+import com.typesafe.config.ConfigRenderOptions;
+import dev.hawser.deploy.embedded.EmbeddedPostgreSql;
 import dev.hawser.deploy.embedded.LocalPort;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -75,13 +77,16 @@ class HawserTest {
     String offset = "--port-offset=" + ports.offset();
     try (var dev = hawser("dev", offset)) {
       dev.awaitOutput("Ready after");
-      try (var watch = hawser("watch", offset, "--user=alice", "--count=3", "--tags")) {
+      try (var watch = hawser("watch", offset, "--user=alice", "--count=3", "--tags");
+          var tail = hawser("tail", offset, "events")) {
         watch.awaitOutput("connected as client");
+        tail.awaitOutput("reading hawser.events");
         try (var push =
             hawser("push", offset, "--user=alice", "--event=greeted", "{\"text\":\"hello\"}")) {
           assertThat(push.awaitExit()).as(push.output()).isZero();
           assertThat(push.output()).contains("pushed 1 event");
         }
+        tail.awaitOutput("X-Uid=alice X-Event=greeted\t{\"text\":\"hello\"}");
         await()
             .atMost(Duration.ofSeconds(20))
             .untilAsserted(
@@ -170,6 +175,26 @@ class HawserTest {
     assertThat(ports.purposes(1).keySet()).noneMatch(LocalPort::isTaken);
     // A killed run cannot take its library's own temporary file along.
     assertThat(leftBehind(temporary)).noneMatch(left -> left.contains("hawser-dev-"));
+  }
+
+  @Test
+  void presenceRunsAloneWithPostgreSqlOnly() throws Exception {
+    Ports ports = freePorts(1);
+    try (var postgreSql = EmbeddedPostgreSql.start(ports.postgreSql(), temporary)) {
+      postgreSql.createDatabase(Development.DATABASE);
+      Path settings =
+          Files.writeString(
+              temporary.resolve("presence.conf"),
+              Development.settings(ports, 1, 1).root().render(ConfigRenderOptions.concise()));
+      try (var presence = hawser("presence", "--config=" + settings)) {
+        presence.awaitOutput("ready");
+        assertThat(get(ports.http(1), "/api/presence/alice")).contains("\"online\":false");
+        assertThat(LocalPort.isTaken(ports.webSocket(1))).isFalse();
+        presence.terminate();
+        assertThat(presence.awaitExit()).isEqualTo(TERMINATED);
+        assertThat(presence.output()).doesNotContain("WARN", "ERROR");
+      }
+    }
   }
 
   @Test
