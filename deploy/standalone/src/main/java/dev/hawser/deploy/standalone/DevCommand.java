@@ -108,9 +108,6 @@ final class DevCommand implements Callable<Integer> {
   }
 
   private void start() throws Exception {
-    System.out.println("Starting Hawser for development (public secret and API key).");
-    // Before threads do: SLF4J complains when several of them initialise it at once.
-    var unused = LoggerFactory.getILoggerFactory();
     if (nodes < 1 || nodes > Ports.MAX_NODES) {
       throw new IllegalArgumentException(
           "--nodes is %d, expected 1 to %d".formatted(nodes, Ports.MAX_NODES));
@@ -118,6 +115,9 @@ final class DevCommand implements Callable<Integer> {
     if (dataDirectory != null && dataDirectory.toString().isEmpty()) {
       throw new IllegalArgumentException("--data-dir is empty, expected a directory");
     }
+    System.out.println("Starting Hawser for development (public secret and API key).");
+    // Before threads do: SLF4J complains when several of them initialise it at once.
+    var unused = LoggerFactory.getILoggerFactory();
     DataDirectory data =
         dataDirectory == null
             ? DataDirectory.temporary(Path.of(System.getProperty("java.io.tmpdir")))

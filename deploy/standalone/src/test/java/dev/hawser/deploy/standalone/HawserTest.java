@@ -187,7 +187,7 @@ class HawserTest {
               temporary.resolve("presence.conf"),
               Development.settings(ports, 1, 1).root().render(ConfigRenderOptions.concise()));
       try (var presence = hawser("presence", "--config=" + settings)) {
-        presence.awaitOutput("ready");
+        presence.awaitOutput("INFO  ready");
         assertThat(get(ports.http(1), "/api/presence/alice")).contains("\"online\":false");
         assertThat(LocalPort.isTaken(ports.webSocket(1))).isFalse();
         presence.terminate();
