@@ -6,12 +6,17 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
 
-final class Directories {
+/** What {@link java.nio.file.Files} has no method for. */
+public final class Directories {
 
   private Directories() {}
 
-  /** Deletes a directory with all that is in it. */
-  static void delete(Path directory) {
+  /**
+   * Deletes a directory with all that is in it.
+   *
+   * @throws UncheckedIOException if something in it cannot be deleted
+   */
+  public static void delete(Path directory) {
     try (var paths = Files.walk(directory)) {
       for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) {
         Files.deleteIfExists(path);

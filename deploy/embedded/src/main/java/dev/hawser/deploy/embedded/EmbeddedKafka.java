@@ -58,7 +58,7 @@ public final class EmbeddedKafka implements AutoCloseable {
       boolean started = false;
       try {
         kafka.format();
-        kafka.start0();
+        kafka.boot();
         started = true;
         return kafka;
       } finally {
@@ -119,7 +119,7 @@ public final class EmbeddedKafka implements AutoCloseable {
   /** Brings a stopped broker back, on the same ports with the same data. */
   public void restart() {
     stop();
-    start0();
+    boot();
   }
 
   /** Stops the broker; temporary data are removed. */
@@ -132,6 +132,8 @@ public final class EmbeddedKafka implements AutoCloseable {
   }
 
   private void format() throws IOException {
+    // Log4j, which the broker brings along, would complain when the process is just ending.
+    System.setProperty("log4j.shutdownHookEnabled", "false");
     Path log = directory.resolve("log");
     if (Files.exists(log.resolve("meta.properties"))) {
       return;
@@ -150,7 +152,7 @@ public final class EmbeddedKafka implements AutoCloseable {
     }
   }
 
-  private void start0() {
+  private void boot() {
     long startedAt = System.nanoTime();
     server = new KafkaRaftServer(KafkaConfig.fromProps(properties()), Time.SYSTEM);
     server.startup();

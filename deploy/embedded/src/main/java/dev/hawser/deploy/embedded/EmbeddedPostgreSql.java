@@ -2,6 +2,7 @@ package dev.hawser.deploy.embedded;
 
 import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -116,7 +117,7 @@ public final class EmbeddedPostgreSql implements AutoCloseable {
   public void restart() {
     stop();
     try {
-      start0();
+      boot();
     } catch (IOException failure) {
       throw new UncheckedIOException("PostgreSQL does not start on port " + port, failure);
     }
@@ -138,10 +139,11 @@ public final class EmbeddedPostgreSql implements AutoCloseable {
     return server;
   }
 
-  private void start0() throws IOException {
-    // Unpacked below the user's home: below /tmp, another user of the machine may own it already.
-    Path binaries = Path.of(System.getProperty("user.home"), ".cache", "hawser", "postgresql");
+  private void boot() throws IOException {
     long startedAt = System.nanoTime();
+    Path binaries = binaries();
+    // The library makes its own choice, below /tmp, even when it is told another directory.
+    System.setProperty("ot.epg.working-dir", binaries.toString());
     server =
         EmbeddedPostgres.builder()
             .setPort(port)
@@ -154,9 +156,30 @@ public final class EmbeddedPostgreSql implements AutoCloseable {
             .setServerConfig("timezone", "UTC")
             .setPGStartupWait(START_TIMEOUT)
             .start();
+    if (Thread.interrupted()) {
+      // The library takes an interrupt while it waits for the server for a server that is up.
+      stop();
+      throw new InterruptedIOException("interrupted while PostgreSQL starts");
+    }
     log.info(
         "PostgreSQL listens on port {} after {} ms",
         port,
         Duration.ofNanos(System.nanoTime() - startedAt).toMillis());
+  }
+
+  /**
+   * Where the server is unpacked. Below the user's home, for all runs; not below /tmp, where
+   * another user of the machine may own it already.
+   */
+  private Path binaries() {
+    Path home = Path.of(System.getProperty("user.home"));
+    if (home.isAbsolute()) {
+      try {
+        return Files.createDirectories(home.resolve(".cache").resolve("hawser/postgresql"));
+      } catch (IOException homeless) {
+        log.debug("no cache below {}, as for users of services and containers", home, homeless);
+      }
+    }
+    return directory.resolve("binaries");
   }
 }

@@ -1,10 +1,15 @@
 package dev.hawser.deploy.standalone;
 
+import java.io.PrintWriter;
 import java.nio.file.FileSystemException;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
 import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /** The command {@code hawser}. */
 @Command(
@@ -18,7 +23,9 @@ import picocli.CommandLine.IVersionProvider;
       TokenCommand.class,
       WatchCommand.class,
       PushCommand.class,
+      TailCommand.class,
       NodeCommand.class,
+      PresenceCommand.class,
       HelpCommand.class
     })
 public final class Hawser {
@@ -40,6 +47,7 @@ public final class Hawser {
   public static void main(String[] arguments) {
     var commandLine =
         new CommandLine(new Hawser())
+            .setParameterExceptionHandler(Hawser::explain)
             .setExecutionExceptionHandler(
                 (failure, command, parsed) -> {
                   command
@@ -50,10 +58,20 @@ public final class Hawser {
     System.exit(commandLine.execute(arguments));
   }
 
+  /** One line and where to read on, not the whole help. */
+  private static int explain(ParameterException wrong, String[] arguments) {
+    CommandLine command = wrong.getCommandLine();
+    PrintWriter err = command.getErr();
+    err.println(command.getColorScheme().errorText("hawser: " + wrong.getMessage()));
+    if (!UnmatchedArgumentException.printSuggestions(wrong, err)) {
+      err.printf("Try: %s --help%n", command.getCommandSpec().qualifiedName());
+    }
+    return command.getCommandSpec().exitCodeOnInvalidInput();
+  }
+
   private static String reason(Throwable failure) {
     Throwable cause = failure;
-    while (cause instanceof java.util.concurrent.CompletionException
-        || cause instanceof java.util.concurrent.ExecutionException) {
+    while (cause instanceof CompletionException || cause instanceof ExecutionException) {
       if (cause.getCause() == null) {
         break;
       }

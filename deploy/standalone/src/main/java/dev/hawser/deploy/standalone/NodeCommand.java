@@ -1,6 +1,8 @@
 package dev.hawser.deploy.standalone;
 
 import dev.hawser.gateway.Main;
+import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
@@ -16,7 +18,7 @@ import picocli.CommandLine.Option;
     },
     mixinStandardHelpOptions = true,
     versionProvider = Hawser.Version.class)
-final class NodeCommand implements Callable<Integer> {
+class NodeCommand implements Callable<Integer> {
 
   @Option(
       names = "--config",
@@ -24,8 +26,17 @@ final class NodeCommand implements Callable<Integer> {
       description = "Settings (HOCON); what it sets wins over the environment.")
   private @Nullable Path file;
 
+  /**
+   * For hawser dev, which holds the other end of standard input: it ends however its holder ends.
+   */
+  @Option(names = "--exit-with-parent", hidden = true)
+  private boolean exitWithParent;
+
   @Override
   public Integer call() {
+    if (exitWithParent) {
+      var unused = Thread.ofPlatform().daemon().name("parent").start(NodeCommand::endWithInput);
+    }
     if (file != null) {
       if (!Files.isReadable(file)) {
         throw new IllegalArgumentException(
@@ -35,5 +46,15 @@ final class NodeCommand implements Callable<Integer> {
     }
     Main.main(new String[0]);
     return 0;
+  }
+
+  /** At once: with its parent, the node has lost its Kafka, and would wait for it in vain. */
+  private static void endWithInput() {
+    try {
+      System.in.transferTo(OutputStream.nullOutputStream());
+    } catch (IOException broken) {
+      // As good as its end.
+    }
+    Runtime.getRuntime().halt(1);
   }
 }

@@ -47,7 +47,11 @@ final class PushCommand implements Callable<Integer> {
   @Spec private @Nullable CommandSpec command;
   @Mixin private Ports ports = new Ports();
 
-  @Option(names = "--user", paramLabel = "ID", description = "Whom the event is for.")
+  @Option(
+      names = "--user",
+      paramLabel = "ID",
+      converter = UserConverter.class,
+      description = "Whom the event is for.")
   private @Nullable String user;
 
   @Parameters(
@@ -87,12 +91,10 @@ final class PushCommand implements Callable<Integer> {
               ? "with - the users stand on standard input, expected no --user"
               : "expected --user ID PAYLOAD, or - to read from standard input");
     }
-    if (user != null && (user.isEmpty() || !isSendable(payload)) && command != null) {
+    if (user != null && !isSendable(payload) && command != null) {
       throw new ParameterException(
           command.commandLine(),
-          user.isEmpty()
-              ? "--user is empty, expected a user id"
-              : "the payload is not JSON; nodes refuse that by default (--raw sends it)");
+          "the payload is not JSON; nodes refuse that by default (--raw sends it)");
     }
     String servers = bootstrapServers == null ? "127.0.0.1:" + ports.kafka() : bootstrapServers;
     long start = System.nanoTime();

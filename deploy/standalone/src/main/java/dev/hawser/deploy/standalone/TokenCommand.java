@@ -6,7 +6,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
 
 @Command(
     name = "token",
@@ -19,6 +21,7 @@ final class TokenCommand implements Callable<Integer> {
       names = "--user",
       required = true,
       paramLabel = "ID",
+      converter = UserConverter.class,
       description = "Whom the token is for; several for several tokens.")
   private List<String> users = List.of();
 
@@ -26,8 +29,9 @@ final class TokenCommand implements Callable<Integer> {
       names = "--ttl",
       paramLabel = "TIME",
       defaultValue = "24h",
-      description = "How long it is good, such as 30s, 15m or 24h (default: ${DEFAULT-VALUE}).")
-  private String timeToLive = "24h";
+      converter = TimeConverter.class,
+      description = "How long it is good, such as 30s, 15m, 24h or 7d (default: ${DEFAULT-VALUE}).")
+  private Duration timeToLive = Duration.ofHours(24);
 
   @Option(
       names = "--secret",
@@ -38,24 +42,23 @@ final class TokenCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Duration duration = duration(timeToLive);
-    if (users.contains("")) {
-      throw new IllegalArgumentException("--user is empty, expected a user id");
-    }
-    users.forEach(user -> System.out.println(Development.token(user, duration, secret)));
+    users.forEach(user -> System.out.println(Development.token(user, timeToLive, secret)));
     return 0;
   }
 
-  private static Duration duration(String text) {
-    try {
-      Duration duration = Duration.parse("PT" + text.toUpperCase(Locale.ROOT));
-      if (duration.isPositive()) {
-        return duration;
+  private static final class TimeConverter implements ITypeConverter<Duration> {
+    @Override
+    public Duration convert(String text) {
+      String upper = text.toUpperCase(Locale.ROOT);
+      try {
+        Duration duration = Duration.parse(upper.endsWith("D") ? "P" + upper : "PT" + upper);
+        if (duration.isPositive()) {
+          return duration;
+        }
+      } catch (DateTimeParseException unreadable) {
+        // Said below.
       }
-    } catch (DateTimeParseException unreadable) {
-      // Said below.
+      throw new TypeConversionException(text + ", expected a time such as 30s, 15m, 24h or 7d");
     }
-    throw new IllegalArgumentException(
-        "--ttl is %s, expected a time such as 30s, 15m or 24h".formatted(text));
   }
 }

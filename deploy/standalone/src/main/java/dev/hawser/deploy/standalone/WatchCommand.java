@@ -13,8 +13,10 @@ import io.github.centrifugal.centrifuge.EventListener;
 import io.github.centrifugal.centrifuge.Options;
 import io.github.centrifugal.centrifuge.ServerPublicationEvent;
 import io.github.centrifugal.centrifuge.TokenCallback;
+import java.io.ByteArrayOutputStream;
 import java.net.ConnectException;
 import java.time.Duration;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -42,8 +44,20 @@ final class WatchCommand implements Callable<Integer> {
 
   @Mixin private Ports ports = new Ports();
 
-  @Option(names = "--user", required = true, paramLabel = "ID", description = "Who connects.")
+  @Option(
+      names = "--user",
+      required = true,
+      paramLabel = "ID",
+      converter = UserConverter.class,
+      description = "Who connects.")
   private String user = "";
+
+  @Option(
+      names = "--node",
+      paramLabel = "K",
+      defaultValue = "1",
+      description = "The node of hawser dev --nodes to connect to (default: ${DEFAULT-VALUE}).")
+  private int node = 1;
 
   @Option(
       names = "--url",
@@ -63,6 +77,11 @@ final class WatchCommand implements Callable<Integer> {
       defaultValue = "-1",
       description = "End after N payloads (default: never).")
   private long count = -1;
+
+  @Option(
+      names = "--tags",
+      description = "Prints a tab and the tags behind each payload, such as event=NAME.")
+  private boolean tags;
 
   @Override
   public Integer call() throws InterruptedException {
@@ -84,8 +103,10 @@ final class WatchCommand implements Callable<Integer> {
           "--url is %s, expected ws://HOST:PORT/PATH or wss://…".formatted(url));
     }
     String endpoint =
-        url == null ? "ws://127.0.0.1:%d/connection/websocket".formatted(ports.webSocket()) : url;
-    var printer = new Printer(endpoint, count);
+        url == null
+            ? "ws://127.0.0.1:%d/connection/websocket".formatted(ports.webSocket(node))
+            : url;
+    var printer = new Printer(endpoint, count, tags);
     var client = new Client(endpoint, options, printer);
     var closed = new AtomicBoolean();
     // Ctrl-C: the server is told, too.
@@ -110,11 +131,13 @@ final class WatchCommand implements Callable<Integer> {
   private static final class Printer extends EventListener {
     private final String endpoint;
     private final CountDownLatch ended = new CountDownLatch(1);
+    private final boolean tags;
     private long left;
     private volatile int exitCode;
 
-    Printer(String endpoint, long count) {
+    Printer(String endpoint, long count, boolean tags) {
       this.endpoint = endpoint;
+      this.tags = tags;
       this.left = count;
     }
 
@@ -124,7 +147,11 @@ final class WatchCommand implements Callable<Integer> {
 
     @Override
     public void onConnecting(Client client, ConnectingEvent event) {
-      say("connecting to %s (%s)".formatted(endpoint, event.getReason()));
+      say(
+          event.getCode() == BY_THE_CLIENT
+              ? "connecting to " + endpoint
+              : "disconnected: %d %s; connecting again"
+                  .formatted(event.getCode(), event.getReason()));
     }
 
     @Override
@@ -160,14 +187,34 @@ final class WatchCommand implements Callable<Integer> {
       if (left == 0) {
         return;
       }
-      // One line each, pretty-printed JSON included: a line break can only stand between tokens.
-      System.out.println(new String(event.getData(), UTF_8).replace('\n', ' '));
+      print(event);
+      if (System.out.checkError()) {
+        // Whoever reads has gone, as head(1) does.
+        left = 0;
+        ended.countDown();
+        return;
+      }
       if (left > 0) {
         left--;
       }
       if (left == 0) {
         ended.countDown();
       }
+    }
+
+    /** As bytes: what arrived is shown as it is, whatever the terminal's encoding. */
+    private void print(ServerPublicationEvent event) {
+      var line = new ByteArrayOutputStream();
+      for (byte each : event.getData()) {
+        // One line each, pretty-printed JSON included: a line break can only stand between tokens.
+        line.write(each == '\n' ? ' ' : each);
+      }
+      if (tags) {
+        new TreeMap<>(event.getTags())
+            .forEach((name, value) -> line.writeBytes(("\t" + name + "=" + value).getBytes(UTF_8)));
+      }
+      line.write('\n');
+      System.out.writeBytes(line.toByteArray());
     }
   }
 }

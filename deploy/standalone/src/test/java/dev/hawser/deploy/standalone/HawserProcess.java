@@ -21,7 +21,9 @@ final class HawserProcess implements AutoCloseable {
   private final Thread reader;
 
   HawserProcess(Path temporary, String... arguments) throws IOException {
-    List<String> command = new ArrayList<>();
+    // A group of its own, as a terminal gives it one, and SIGINT as it is there: whoever started
+    // this build in the background had it ignored.
+    List<String> command = new ArrayList<>(List.of("env", "--default-signal=INT", "setsid"));
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.add("-Djava.io.tmpdir=" + temporary);
     command.add("-XX:TieredStopAtLevel=1");
@@ -72,6 +74,14 @@ final class HawserProcess implements AutoCloseable {
   /** SIGTERM. Not Process.destroy, which closes the pipes, too: its last words would be lost. */
   void terminate() {
     process.toHandle().destroy();
+  }
+
+  /** Ctrl-C: SIGINT to the whole group, that is to PostgreSQL's tools as well. */
+  void interrupt() throws IOException, InterruptedException {
+    int exit = new ProcessBuilder("kill", "-INT", "--", "-" + process.pid()).start().waitFor();
+    if (exit != 0) {
+      throw new IOException("there is no group of process " + process.pid());
+    }
   }
 
   @Override

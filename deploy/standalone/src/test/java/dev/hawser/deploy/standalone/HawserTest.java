@@ -6,6 +6,8 @@ import static org.awaitility.Awaitility.await;
 
 import com.nimbusds.jose.crypto.MACVerifier;
 import com.nimbusds.jwt.SignedJWT;
+import com.typesafe.config.ConfigRenderOptions;
+import dev.hawser.deploy.embedded.EmbeddedPostgreSql;
 import dev.hawser.deploy.embedded.LocalPort;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -27,7 +29,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** What a newcomer types, in processes of their own. */
 class HawserTest {
 
-  private static final int TERMINATED = 143;
+  private static final int INTERRUPTED = 130;
+  static final int TERMINATED = 143;
 
   @TempDir private Path temporary = Path.of("");
 
@@ -36,19 +39,18 @@ class HawserTest {
   }
 
   /** Ports of a dev that nobody else runs. */
-  private static Ports freePorts() {
+  static Ports freePorts(int nodes) {
     while (true) {
-      var ports = new Ports();
-      ports.setOffset(ThreadLocalRandom.current().nextInt(1_000, 9_000));
-      if (ports.purposes().keySet().stream().noneMatch(LocalPort::isTaken)) {
+      var ports = Ports.movedBy(ThreadLocalRandom.current().nextInt(1_000, 9_000));
+      if (ports.purposes(nodes).keySet().stream().noneMatch(LocalPort::isTaken)) {
         return ports;
       }
     }
   }
 
-  private static String get(Ports ports, String path) throws Exception {
+  static String get(int port, String path) throws Exception {
     var request =
-        HttpRequest.newBuilder(URI.create("http://127.0.0.1:%d%s".formatted(ports.http(), path)))
+        HttpRequest.newBuilder(URI.create("http://127.0.0.1:%d%s".formatted(port, path)))
             .header("X-API-Key", "dev")
             .build();
     try (var client = HttpClient.newHttpClient()) {
@@ -56,32 +58,41 @@ class HawserTest {
     }
   }
 
-  /** Temporary data, but for the empty directory that the library for PostgreSQL makes. */
-  private List<String> leftBehind() throws Exception {
+  /** Temporary data, and processes that know of them. */
+  static List<String> leftBehind(Path temporary) throws Exception {
     try (Stream<Path> files = Files.list(temporary)) {
-      return files
-          .map(file -> file.getFileName().toString())
-          .filter(name -> name.startsWith("hawser-"))
-          .toList();
+      return Stream.concat(processesOf(temporary).stream(), files).map(Object::toString).toList();
     }
+  }
+
+  static List<ProcessHandle> processesOf(Path temporary) {
+    return ProcessHandle.allProcesses()
+        .filter(process -> process.info().commandLine().orElse("").contains(temporary.toString()))
+        .toList();
   }
 
   @Test
   void theTourOfTheReadme() throws Exception {
-    Ports ports = freePorts();
+    Ports ports = freePorts(1);
     String offset = "--port-offset=" + ports.offset();
     try (var dev = hawser("dev", offset)) {
       dev.awaitOutput("Ready after");
-      try (var watch = hawser("watch", offset, "--user", "alice", "--count", "3")) {
+      try (var watch = hawser("watch", offset, "--user=alice", "--count=3", "--tags");
+          var tail = hawser("tail", offset, "events")) {
         watch.awaitOutput("connected as client");
-        try (var push = hawser("push", offset, "--user", "alice", "{\"text\":\"hello\"}")) {
+        tail.awaitOutput("reading hawser.events");
+        try (var push =
+            hawser("push", offset, "--user=alice", "--event=greeted", "{\"text\":\"hello\"}")) {
           assertThat(push.awaitExit()).as(push.output()).isZero();
           assertThat(push.output()).contains("pushed 1 event");
         }
+        tail.awaitOutput("X-Uid=alice X-Event=greeted\t{\"text\":\"hello\"}");
         await()
             .atMost(Duration.ofSeconds(20))
             .untilAsserted(
-                () -> assertThat(get(ports, "/api/presence/alice")).contains("\"online\":true"));
+                () ->
+                    assertThat(get(ports.http(1), "/api/presence/alice"))
+                        .contains("\"online\":true"));
         try (var push = hawser("push", offset, "-")) {
           push.input("alice\t{\"n\":1}\nno tab here\n\t{}\nbob\t{\"n\":2}\nalice\t{\"n\":3}\n");
           assertThat(push.awaitExit()).as(push.output()).isEqualTo(1);
@@ -93,19 +104,25 @@ class HawserTest {
                   "skipped 2 malformed line(s)");
         }
         assertThat(watch.awaitExit()).as(watch.output()).isZero();
-        assertThat(watch.output()).contains("{\"text\":\"hello\"}\n{\"n\":1}\n{\"n\":3}");
+        assertThat(watch.output())
+            .containsPattern(
+                "\\{\"text\":\"hello\"}\tevent=greeted\tid=\\S+\n"
+                    + "\\{\"n\":1}\tid=\\S+\n\\{\"n\":3}\tid=\\S+");
       }
-      dev.terminate();
-      assertThat(dev.awaitExit()).isEqualTo(TERMINATED);
-      assertThat(dev.output()).contains("Stopping.", "Stopped.").doesNotContain("Exception");
+      dev.interrupt();
+      assertThat(dev.awaitExit()).isEqualTo(INTERRUPTED);
+      assertThat(dev.output())
+          .contains("Stopping.")
+          .endsWith("Stopped.")
+          .doesNotContain("WARN", "ERROR", "Exception", "while stopping");
     }
-    assertThat(ports.purposes().keySet()).noneMatch(LocalPort::isTaken);
-    assertThat(leftBehind()).isEmpty();
+    assertThat(ports.purposes(1).keySet()).noneMatch(LocalPort::isTaken);
+    assertThat(leftBehind(temporary)).isEmpty();
   }
 
   @Test
   void dataAreKeptEvenWhenTheRunWasKilled() throws Exception {
-    Ports ports = freePorts();
+    Ports ports = freePorts(1);
     Path data = temporary.resolve("data");
     String[] command = {"dev", "--port-offset=" + ports.offset(), "--data-dir=" + data};
     try (var dev = hawser(command)) {
@@ -118,44 +135,79 @@ class HawserTest {
         watch.awaitOutput("connected as client");
         await()
             .atMost(Duration.ofSeconds(20))
-            .until(() -> get(ports, "/api/presence/alice").contains("\"online\":true"));
+            .until(() -> get(ports.http(1), "/api/presence/alice").contains("\"online\":true"));
       }
       dev.process.destroyForcibly();
     }
     try (var again = hawser(command)) {
       again.awaitOutput("Ready after");
       assertThat(again.output()).contains("of a run that was killed");
-      assertThat(get(ports, "/api/presence/alice")).contains("\"online\":false", "\"lastSeen\":");
+      assertThat(get(ports.http(1), "/api/presence/alice"))
+          .contains("\"online\":false", "\"lastSeen\":");
       again.terminate();
-      again.awaitExit();
+      assertThat(again.awaitExit()).isEqualTo(TERMINATED);
+      assertThat(again.output()).endsWith("Stopped.").doesNotContain("WARN", "Exception");
     }
-    assertThat(ports.purposes().keySet()).noneMatch(LocalPort::isTaken);
+    assertThat(ports.purposes(1).keySet()).noneMatch(LocalPort::isTaken);
   }
 
   @Test
-  void aStopWhileStartingLeavesNothingBehind() throws Exception {
-    Ports ports = freePorts();
-    try (var dev = hawser("dev", "--port-offset=" + ports.offset())) {
-      dev.awaitOutput("Starting Hawser");
-      Thread.sleep(ThreadLocalRandom.current().nextInt(1_500));
-      dev.terminate();
-      assertThat(dev.awaitExit()).isEqualTo(TERMINATED);
+  void whatAKilledRunLeftBehindGoesWithTheNextAndCtrlCWhileStartingLeavesNothing()
+      throws Exception {
+    Ports ports = freePorts(1);
+    try (var killed = hawser("dev", "--port-offset=" + ports.offset())) {
+      killed.awaitOutput("PostgreSQL  up");
+      killed.process.destroyForcibly();
+      killed.awaitExit();
     }
-    assertThat(ports.purposes().keySet()).noneMatch(LocalPort::isTaken);
-    assertThat(leftBehind()).isEmpty();
+    assertThat(LocalPort.isTaken(ports.postgreSql())).isTrue();
+    assertThat(leftBehind(temporary)).isNotEmpty();
+    try (var dev = hawser("dev", "--port-offset=" + ports.offset())) {
+      dev.awaitOutput("Starting PostgreSQL");
+      Thread.sleep(ThreadLocalRandom.current().nextInt(1_500));
+      dev.interrupt();
+      assertThat(dev.awaitExit()).isEqualTo(INTERRUPTED);
+      assertThat(dev.output())
+          .contains("Stopping.")
+          .endsWith("Stopped.")
+          .doesNotContain("WARN", "ERROR", "Exception", "while stopping");
+    }
+    assertThat(ports.purposes(1).keySet()).noneMatch(LocalPort::isTaken);
+    // A killed run cannot take its library's own temporary file along.
+    assertThat(leftBehind(temporary)).noneMatch(left -> left.contains("hawser-dev-"));
+  }
+
+  @Test
+  void presenceRunsAloneWithPostgreSqlOnly() throws Exception {
+    Ports ports = freePorts(1);
+    try (var postgreSql = EmbeddedPostgreSql.start(ports.postgreSql(), temporary)) {
+      postgreSql.createDatabase(Development.DATABASE);
+      Path settings =
+          Files.writeString(
+              temporary.resolve("presence.conf"),
+              Development.settings(ports, 1, 1).root().render(ConfigRenderOptions.concise()));
+      try (var presence = hawser("presence", "--config=" + settings)) {
+        presence.awaitOutput("INFO  ready");
+        assertThat(get(ports.http(1), "/api/presence/alice")).contains("\"online\":false");
+        assertThat(LocalPort.isTaken(ports.webSocket(1))).isFalse();
+        presence.terminate();
+        assertThat(presence.awaitExit()).isEqualTo(TERMINATED);
+        assertThat(presence.output()).doesNotContain("WARN", "ERROR");
+      }
+    }
   }
 
   @Test
   void aTakenPortIsNamedInOneLine() throws Exception {
-    Ports ports = freePorts();
+    Ports ports = freePorts(1);
     try (var taken = new ServerSocket()) {
-      taken.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), ports.http()));
+      taken.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), ports.http(1)));
       try (var dev = hawser("dev", "--port-offset=" + ports.offset())) {
         assertThat(dev.awaitExit()).isEqualTo(1);
         assertThat(dev.output())
-            .contains(
+            .endsWith(
                 "hawser: port %d (HTTP) is taken; free it or use --port-offset"
-                    .formatted(ports.http()));
+                    .formatted(ports.http(1)));
       }
     }
   }
@@ -193,6 +245,10 @@ class HawserTest {
       assertThat(node.awaitExit()).isEqualTo(1);
       assertThat(node.output()).contains("absent.conf, expected a readable file");
     }
+    try (var dev = hawser("dev", "--data-dir=")) {
+      assertThat(dev.awaitExit()).isEqualTo(1);
+      assertThat(dev.output()).endsWith("--data-dir is empty, expected a directory");
+    }
     try (var push = hawser("push", "--port-offset=9500", "--user=alice", "{}")) {
       assertThat(push.awaitExit()).isEqualTo(1);
       assertThat(push.output())
@@ -206,14 +262,14 @@ class HawserTest {
     }
     try (var watch = hawser("watch", "--user=alice", "--port-offset=20000")) {
       assertThat(watch.awaitExit()).isEqualTo(2);
-      assertThat(watch.output()).contains("--port-offset is 20000, expected 0 to 10000");
+      assertThat(watch.output()).contains("'--port-offset': 20000, expected 0 to 10000");
     }
     try (var push = hawser("push", "--user=alice", "-")) {
       assertThat(push.awaitExit()).isEqualTo(2);
     }
     try (var token = hawser("token", "--user=alice", "--ttl=soon")) {
-      assertThat(token.awaitExit()).isEqualTo(1);
-      assertThat(token.output()).contains("--ttl is soon, expected a time such as 30s");
+      assertThat(token.awaitExit()).isEqualTo(2);
+      assertThat(token.output()).contains("'--ttl': soon, expected a time such as 30s");
     }
   }
 }
