@@ -19,6 +19,7 @@ import picocli.CommandLine.IVersionProvider;
       WatchCommand.class,
       PushCommand.class,
       NodeCommand.class,
+      DoctorCommand.class,
       HelpCommand.class
     })
 public final class Hawser {
