@@ -26,6 +26,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       TailCommand.class,
       NodeCommand.class,
       PresenceCommand.class,
+      DoctorCommand.class,
       HelpCommand.class
     })
 public final class Hawser {
