@@ -79,6 +79,16 @@ public final class PresenceDatabase implements AutoCloseable {
         settings, "queries", settings.maxConnections() - RECORDING_CONNECTIONS);
   }
 
+  /**
+   * For others that keep something in the same database, with connections of their own.
+   *
+   * @param purpose what the log and PostgreSQL's list of connections call it
+   */
+  public static PresenceDatabase forOthers(
+      PresenceSettings.Database settings, String purpose, int connections) {
+    return new PresenceDatabase(settings, purpose, connections);
+  }
+
   private PresenceDatabase(PresenceSettings.Database settings, String purpose, int connections) {
     this.settings = settings;
     this.purpose = purpose;
@@ -121,11 +131,12 @@ public final class PresenceDatabase implements AutoCloseable {
   }
 
   /**
-   * Brings the tables to the newest version.
+   * Brings tables to the newest version; blocks.
    *
+   * @param name of the scripts' directory below {@code db} on the class path
    * @throws R2dbcException if PostgreSQL is away, or the tables cannot be migrated
    */
-  void migrate() {
+  public void migrate(String name) {
     String url =
         "jdbc:postgresql://%s:%d/%s?connectTimeout=%d&socketTimeout=%d%s"
             .formatted(
@@ -142,8 +153,8 @@ public final class PresenceDatabase implements AutoCloseable {
       var unused =
           Flyway.configure()
               .dataSource(url, settings.user(), settings.password())
-              .locations("classpath:db/presence")
-              .table("presence_schema_history")
+              .locations("classpath:db/" + name)
+              .table(name + "_schema_history")
               .baselineOnMigrate(true)
               .baselineVersion("0")
               .load()

@@ -241,7 +241,7 @@ public final class PresenceService {
   private void keepLease() {
     NodeLease current = lease;
     if (!ready.isDone()) {
-      database.migrate();
+      database.migrate("presence");
       if (duties.contains(Duty.RECORD)) {
         take();
       }

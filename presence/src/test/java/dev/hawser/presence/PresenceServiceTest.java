@@ -70,14 +70,22 @@ class PresenceServiceTest {
     stop(service);
   }
 
+  /** In one statement: between two, the node might register again. */
+  private static void takeForDead(TestDatabase database) throws Exception {
+    database.execute(
+        """
+        WITH dead AS (UPDATE gateway_nodes SET left_at = now())
+        UPDATE watching_times SET nodes = '{}', terminate_at = now()
+        """);
+  }
+
   @Test
   void aNodeThatIsTakenForDeadComesBackWithAllItsUsers(TestDatabase database) throws Exception {
     var service = PresenceService.start(database.settings(), "10.0.0.1:7355");
     NodeLease first = registered(service);
     service.recorder().connected("alice");
     await().until(() -> database.stays().size() == 1);
-    database.execute("UPDATE gateway_nodes SET left_at = now()");
-    database.execute("UPDATE watching_times SET nodes = '{}', terminate_at = now()");
+    takeForDead(database);
     await().until(() -> service.lease().incarnation() != first.incarnation());
     await()
         .untilAsserted(
@@ -96,8 +104,7 @@ class PresenceServiceTest {
     NodeLease lost = registered(service);
     service.recorder().connected("alice");
     await().until(() -> database.stays().size() == 1);
-    database.execute("UPDATE gateway_nodes SET left_at = now()");
-    database.execute("UPDATE watching_times SET nodes = '{}', terminate_at = now()");
+    takeForDead(database);
     service.recorder().connected("bob");
     await().until(() -> calls.get() > 0);
     await()

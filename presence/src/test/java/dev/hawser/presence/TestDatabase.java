@@ -44,7 +44,7 @@ public final class TestDatabase {
   /** A way to it, with its tables. */
   public PresenceDatabase open() {
     var database = PresenceDatabase.forRecording(settings().database());
-    database.migrate();
+    database.migrate("presence");
     return database;
   }
 

@@ -29,7 +29,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** JSON for answers, problem details (RFC 9457) for everything else. */
-final class Answers {
+public final class Answers {
 
   private static final Logger log = LoggerFactory.getLogger(Answers.class);
 
@@ -59,7 +59,8 @@ final class Answers {
                 : complete(problem(result.failed().get())));
   }
 
-  private HttpResponse ok(Object value) {
+  /** The value as JSON. */
+  public HttpResponse ok(Object value) {
     return HttpResponse.create()
         .withEntity(HttpEntities.create(ContentTypes.APPLICATION_JSON, write(value)));
   }
@@ -92,7 +93,8 @@ final class Answers {
    *
    * @param parameter the culprit, if it is a parameter
    */
-  HttpResponse problem(StatusCode status, @Nullable String detail, @Nullable String parameter) {
+  public HttpResponse problem(
+      StatusCode status, @Nullable String detail, @Nullable String parameter) {
     var problem = new LinkedHashMap<String, Object>();
     problem.put("type", "about:blank");
     problem.put("title", status.reason());

@@ -18,7 +18,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.hawser.presence.PresenceDatabase;
 import dev.hawser.presence.http.WatchingTimes.Filter;
 import dev.hawser.presence.http.WatchingTimes.WatchingTime;
-import java.security.MessageDigest;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
@@ -63,18 +62,18 @@ public final class PresenceRoutes {
       String user, String from, String to, String zone, double seconds, Map<String, Double> days) {}
 
   private final WatchingTimes watchingTimes;
-  private final List<byte[]> apiKeys;
+  private final ApiKeys apiKeys;
   private final Clock clock;
   private final Answers answers = new Answers();
 
   /**
    * Takes what it asks and whom it answers.
    *
-   * @param apiKeys accepted values of {@code X-API-Key}
+   * @param apiKeys who is answered
    */
-  public PresenceRoutes(PresenceDatabase database, List<String> apiKeys, Clock clock) {
+  public PresenceRoutes(PresenceDatabase database, ApiKeys apiKeys, Clock clock) {
     this.watchingTimes = new WatchingTimes(database, answers.json);
-    this.apiKeys = apiKeys.stream().map(key -> key.getBytes(UTF_8)).toList();
+    this.apiKeys = apiKeys;
     this.clock = clock;
   }
 
@@ -84,26 +83,12 @@ public final class PresenceRoutes {
         "api",
         () ->
             optionalHeaderValueByName(
-                "X-API-Key", key -> isAllowed(key.orElse("")) ? authorized() : unauthorized()));
-  }
-
-  private boolean isAllowed(String key) {
-    byte[] given = key.getBytes(UTF_8);
-    boolean allowed = false;
-    for (byte[] known : apiKeys) {
-      allowed |= MessageDigest.isEqual(known, given);
-    }
-    return allowed;
+                "X-API-Key",
+                key -> apiKeys.accept(key.orElse("")) ? authorized() : unauthorized()));
   }
 
   private Route unauthorized() {
-    return complete(
-        answers.problem(
-            StatusCodes.UNAUTHORIZED,
-            apiKeys.isEmpty()
-                ? "no key is configured (hawser.presence.api-keys)"
-                : "expected a known key in the header X-API-Key",
-            null));
+    return complete(answers.problem(StatusCodes.UNAUTHORIZED, apiKeys.refusal(), null));
   }
 
   private Route authorized() {

@@ -64,7 +64,7 @@ class PresenceRoutesTest {
   }
 
   private static ServerBinding bind(List<String> keys) throws Exception {
-    var routes = new PresenceRoutes(database, keys, Clock.fixed(NOW, ZoneOffset.UTC));
+    var routes = new PresenceRoutes(database, new ApiKeys(keys), Clock.fixed(NOW, ZoneOffset.UTC));
     return Http.get(testKit.system())
         .newServerAt("127.0.0.1", 0)
         .bind(routes.route())
