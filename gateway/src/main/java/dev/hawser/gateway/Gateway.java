@@ -3,42 +3,59 @@ package dev.hawser.gateway;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigValueFactory;
+import dev.hawser.gateway.cluster.ClusterSettings;
 import dev.hawser.gateway.cluster.ClusterSettings.Formation;
+import dev.hawser.gateway.cluster.PauseWatch;
 import dev.hawser.gateway.connection.Authenticator;
 import dev.hawser.gateway.connection.ConnectionId;
 import dev.hawser.gateway.connection.ConnectionListener;
 import dev.hawser.gateway.connection.ConnectionServices;
+import dev.hawser.gateway.connection.DrainSettings;
+import dev.hawser.gateway.connection.Upstream;
+import dev.hawser.gateway.http.ConnectionUrlRoute;
 import dev.hawser.gateway.http.HttpServer;
+import dev.hawser.gateway.journal.StoredOffsets;
 import dev.hawser.gateway.kafka.EventConsumer;
 import dev.hawser.gateway.kafka.KafkaHealth;
 import dev.hawser.gateway.kafka.RecordPublisher;
 import dev.hawser.gateway.kafka.UpstreamPublisher;
 import dev.hawser.gateway.metrics.GatewayMetrics;
+import dev.hawser.gateway.session.Attachments;
+import dev.hawser.gateway.session.Feeds;
+import dev.hawser.gateway.session.PlacementByPartition;
 import dev.hawser.gateway.session.Session;
 import dev.hawser.gateway.socket.WebSocketServer;
+import dev.hawser.gateway.stream.LastOffsets;
+import dev.hawser.presence.PresenceDatabase;
 import dev.hawser.presence.PresenceRecorder;
 import dev.hawser.presence.PresenceService;
+import dev.hawser.presence.PresenceService.Duty;
+import dev.hawser.presence.http.ApiKeys;
 import dev.hawser.presence.http.PresenceRoutes;
 import dev.hawser.protocol.client.DisconnectCode;
 import java.time.Clock;
 import java.time.Duration;
-import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
-import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
+import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.BootstrapSetup;
 import org.apache.pekko.actor.CoordinatedShutdown;
 import org.apache.pekko.actor.setup.ActorSystemSetup;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.cluster.sharding.ShardCoordinator.ShardAllocationStrategy;
 import org.apache.pekko.cluster.sharding.typed.javadsl.ClusterSharding;
 import org.apache.pekko.cluster.typed.Cluster;
+import org.apache.pekko.cluster.typed.Down;
 import org.apache.pekko.cluster.typed.Join;
+import org.apache.pekko.http.javadsl.server.Directives;
 import org.apache.pekko.management.cluster.bootstrap.ClusterBootstrap;
 import org.apache.pekko.management.javadsl.PekkoManagement;
 import org.apache.pekko.management.javadsl.ReadinessCheckSetup;
@@ -65,12 +82,11 @@ public final class Gateway {
   private final CoordinatedShutdown shutdown;
   private final GatewayMetrics metrics;
   private final PresenceService presence;
-  private final KafkaHealth kafka;
+  private final Readiness readiness = new Readiness();
   private final CompletableFuture<Done> ready = new CompletableFuture<>();
   private volatile boolean serving;
   private volatile boolean stopping;
   private volatile List<String> otherNodes = List.of();
-  private volatile BooleanSupplier consuming = () -> false;
 
   /**
    * Starts a node with these settings over the defaults of reference.conf, and returns at once.
@@ -86,7 +102,7 @@ public final class Gateway {
             .withFallback(ConfigFactory.defaultReferenceUnresolved())
             .resolve();
     var settings = GatewaySettings.from(config.getConfig("hawser"));
-    Duration stopping = settings.drain().timeout().plus(DRAIN_MARGIN);
+    Duration stopping = settings.drain().ofClients().timeout().plus(DRAIN_MARGIN);
     return new Gateway(
         settings
             .cluster()
@@ -100,14 +116,14 @@ public final class Gateway {
 
   private Gateway(Config config, GatewaySettings settings) {
     this.settings = settings;
-    var authenticator = new Authenticator(settings.authenticator());
+    ClusterSettings cluster = settings.cluster();
     this.system =
         ActorSystem.create(
             Behaviors.empty(),
             "hawser",
             ActorSystemSetup.create(
                 BootstrapSetup.create(config),
-                ReadinessCheckSetup.create(created -> List.of(this::checkReady))));
+                ReadinessCheckSetup.create(created -> List.of(readiness))));
     if (settings.presence().apiKeys().isEmpty()) {
       log.warn("no API key (hawser.presence.api-keys, HAWSER_API_KEY): /api refuses everybody");
     }
@@ -118,16 +134,23 @@ public final class Gateway {
             "hawser.management.port",
             config.getInt("hawser.management.port"),
             PekkoManagement.get(system).start());
-    switch (settings.cluster().formation()) {
-      case ALONE -> {
-        var cluster = Cluster.get(system);
-        cluster.manager().tell(Join.create(cluster.selfMember().address()));
-      }
-      case CONTACT_POINTS, KUBERNETES -> ClusterBootstrap.get(system).start();
+    join();
+    Set<Duty> duties = EnumSet.noneOf(Duty.class);
+    if (cluster.isGateway()) {
+      duties.add(Duty.RECORD);
     }
-    this.presence = PresenceService.start(settings.presence(), settings.cluster().node());
-    var publisher = new RecordPublisher(settings.kafka());
-    this.kafka = new KafkaHealth(system, settings.kafka(), publisher);
+    if (cluster.isPresence()) {
+      duties.add(Duty.REMOVE_DEAD);
+    }
+    this.presence = PresenceService.start(settings.presence(), cluster.node(), duties);
+    readiness.require(() -> !stopping, "the node is stopping");
+    readiness.require(() -> serving, "sockets are not bound");
+    readiness.require(
+        () ->
+            otherNodes.isEmpty()
+                ? ""
+                : "other nodes are running: " + String.join(", ", otherNodes));
+    readiness.require(presence::reachable, "PostgreSQL is not reachable");
     onStop(
         CoordinatedShutdown.PhaseBeforeServiceUnbind(),
         "not ready",
@@ -139,22 +162,46 @@ public final class Gateway {
     onStop(CoordinatedShutdown.PhaseBeforeClusterShutdown(), "presence", presence::stop);
     onStop(
         CoordinatedShutdown.PhaseBeforeActorSystemTerminate(),
-        "kafka",
-        () ->
-            CompletableFuture.supplyAsync(
-                () -> {
-                  kafka.close();
-                  publisher.close();
-                  metrics.close();
-                  return Done.getInstance();
-                }));
-    var unused =
-        managed
-            .thenCompose(uri -> clusterUp())
-            .thenCombine(presence.registered(), (up, lease) -> up)
-            .thenCompose(up -> aloneIfItHasToBe())
-            .thenCompose(up -> open(authenticator, publisher))
-            .whenComplete((opened, failure) -> onOpened(failure));
+        "metrics",
+        () -> {
+          metrics.close();
+          return CompletableFuture.completedFuture(Done.getInstance());
+        });
+    var joined =
+        managed.thenCompose(uri -> clusterUp()).thenCombine(presence.ready(), (up, is) -> up);
+    CompletionStage<Done> opened =
+        cluster.isGateway()
+            ? joined.thenCompose(up -> aloneIfItHasToBe()).thenCompose(up -> openGateway())
+            : joined.thenCompose(up -> openPresence());
+    var unused = opened.whenComplete((done, failure) -> onOpened(failure));
+  }
+
+  private void join() {
+    var cluster = Cluster.get(system);
+    switch (settings.cluster().formation()) {
+      case ALONE -> cluster.manager().tell(Join.create(cluster.selfMember().address()));
+      case CONTACT_POINTS, KUBERNETES -> {
+        ClusterBootstrap.get(system).start();
+        var watch = new PauseWatch(settings.cluster().unnoticedPause(), this::onPause);
+        onStop(
+            CoordinatedShutdown.PhaseActorSystemTerminate(),
+            "pause watch",
+            () -> {
+              watch.close();
+              return CompletableFuture.completedFuture(Done.getInstance());
+            });
+      }
+    }
+  }
+
+  /** The others have taken over: this node drops what it holds, and comes back as another one. */
+  private void onPause() {
+    var cluster = Cluster.get(system);
+    if (stopping || org.apache.pekko.cluster.Cluster.get(system).state().members().size() < 2) {
+      return;
+    }
+    log.warn("the others may have taken over; this node leaves at once");
+    cluster.manager().tell(new Down(cluster.selfMember().address()));
   }
 
   /**
@@ -172,6 +219,25 @@ public final class Gateway {
   /** Completes when everything has ended. */
   public CompletionStage<Done> terminated() {
     return system.getWhenTerminated();
+  }
+
+  /**
+   * Whether the node has ended, or is ending, because the others took it for dead, or because it
+   * could not join them: it should be started anew.
+   */
+  public boolean lostMembership() {
+    return shutdown
+        .getShutdownReason()
+        .filter(
+            reason ->
+                reason == CoordinatedShutdown.clusterDowningReason()
+                    || reason == CoordinatedShutdown.clusterJoinUnsuccessfulReason())
+        .isPresent();
+  }
+
+  /** Others own what this node owned: its clients must not wait. */
+  private DrainSettings drain() {
+    return lostMembership() ? settings.drain().atOnce() : settings.drain().ofClients();
   }
 
   private CompletionStage<Done> clusterUp() {
@@ -215,21 +281,133 @@ public final class Gateway {
             });
   }
 
-  private CompletionStage<Done> open(Authenticator authenticator, RecordPublisher publisher) {
-    String version = version();
+  private CompletionStage<Done> openPresence() {
+    return named(
+            "hawser.http.port",
+            settings.http().port(),
+            HttpServer.bind(system, settings.http(), null, presenceRoutes().route()))
+        .thenApply(
+            http -> {
+              onStop(CoordinatedShutdown.PhaseServiceUnbind(), "http", http::stop);
+              return Done.getInstance();
+            });
+  }
+
+  private PresenceRoutes presenceRoutes() {
+    return new PresenceRoutes(
+        presence.database(), new ApiKeys(settings.presence().apiKeys()), Clock.systemUTC());
+  }
+
+  private CompletionStage<Done> openGateway() {
+    if (!settings.kafka().enabled()) {
+      Upstream nowhere =
+          message ->
+              CompletableFuture.failedFuture(
+                  new IllegalStateException("hawser.kafka.enabled is off"));
+      return open(Feeds.untracked(settings.shards()), null, null, nowhere)
+          .thenApply(attachments -> Done.getInstance());
+    }
+    var publisher = new RecordPublisher(settings.kafka());
+    var kafka = new KafkaHealth(system, settings.kafka(), publisher);
+    readiness.require(kafka::reachable, "Kafka is not reachable");
+    onStop(
+        CoordinatedShutdown.PhaseBeforeActorSystemTerminate(),
+        "kafka",
+        () ->
+            CompletableFuture.supplyAsync(
+                () -> {
+                  kafka.close();
+                  publisher.close();
+                  return Done.getInstance();
+                }));
+    var upstream = new UpstreamPublisher(publisher, settings.kafka(), version());
+    return kafka
+        .events()
+        .thenCompose(
+            topic -> {
+              var feeds = new Feeds(topic.partitions().size(), epoch(topic));
+              var lastOffsets = new StoredOffsets(streams(), feeds.epoch());
+              return open(feeds, lastOffsets, new PlacementByPartition(system), upstream)
+                  .thenAccept(attachments -> consume(feeds, lastOffsets, publisher, upstream));
+            })
+        .thenApply(consuming -> Done.getInstance());
+  }
+
+  /** Positions of another topic, or of one whose users are spread in another way, mean nothing. */
+  private static String epoch(TopicDescription topic) {
+    return Long.toString(topic.topicId().getMostSignificantBits(), Character.MAX_RADIX)
+        + "."
+        + topic.partitions().size();
+  }
+
+  /** Last offsets have connections of their own: one to write, one to read. */
+  private PresenceDatabase streams() {
+    var database = PresenceDatabase.forOthers(settings.presence().database(), "streams", 2);
+    onStop(
+        CoordinatedShutdown.PhaseBeforeActorSystemTerminate(),
+        "streams",
+        () -> {
+          database.close();
+          return CompletableFuture.completedFuture(Done.getInstance());
+        });
+    return database;
+  }
+
+  private void consume(
+      Feeds feeds, LastOffsets lastOffsets, RecordPublisher publisher, UpstreamPublisher upstream) {
+    var consumer =
+        new EventConsumer(
+            system,
+            settings.kafka(),
+            settings.session().recovery().age(),
+            feeds,
+            lastOffsets,
+            publisher);
+    onStop(CoordinatedShutdown.PhaseServiceRequestsDone(), "events", consumer::stop);
+    readiness.require(consumer::assigned, "Kafka has assigned no partitions yet");
+    measure(upstream, consumer);
+  }
+
+  private CompletionStage<Attachments> open(
+      Feeds feeds,
+      @Nullable LastOffsets lastOffsets,
+      @Nullable ShardAllocationStrategy strategy,
+      Upstream upstream) {
     var sharding = ClusterSharding.get(system);
-    Session.init(sharding, settings.devicePolicy(), settings.sessionIdleTimeout());
-    var upstream = new UpstreamPublisher(publisher, settings.kafka(), version);
+    var attachments =
+        Attachments.start(
+            system, feeds, settings.advertisedUrl(), settings.session().reattachRate());
+    Session.init(
+        sharding,
+        Cluster.get(system),
+        settings.session(),
+        feeds,
+        lastOffsets,
+        attachments.nodes(),
+        strategy);
+    var authenticator = new Authenticator(settings.authenticator());
     var services =
         new ConnectionServices(
             settings.connection(),
-            settings.drain(),
+            this::drain,
             authenticator,
             new ConnectionId(() -> presence.lease().number(), Clock.systemUTC()),
-            (user, command) -> sharding.entityRefFor(Session.KEY, user).tell(command),
+            attachments,
             upstream,
             new Listeners(presence.recorder(), metrics),
-            version);
+            version());
+    metrics.gauge(
+        "hawser.connections.local",
+        "Clients connected whose session is on this node, too",
+        attachments::local);
+    metrics.gauge(
+        "hawser.connections.waiting",
+        "Clients whose session is being looked for",
+        attachments::waiting);
+    metrics.gauge(
+        "hawser.presence.lag.seconds",
+        "Age of the oldest change that is not in PostgreSQL",
+        () -> presence.lag().toMillis() / 1_000.0);
     return named(
             "hawser.websocket.port",
             settings.webSocket().port(),
@@ -241,22 +419,27 @@ public final class Gateway {
                   "hawser.event.loop.pending.tasks",
                   "Tasks waiting on the WebSocket event loops",
                   webSockets::pendingTasks);
-              var api =
-                  new PresenceRoutes(
-                      presence.database(), settings.presence().apiKeys(), Clock.systemUTC());
+              var connectionUrl =
+                  new ConnectionUrlRoute(
+                      authenticator,
+                      new ApiKeys(settings.presence().apiKeys()),
+                      settings.connection().allowedOrigins(),
+                      attachments.nodes(),
+                      settings.advertisedUrl(),
+                      readiness::isReady);
+              var routes =
+                  settings.cluster().isPresence()
+                      ? Directives.concat(connectionUrl.route(), presenceRoutes().route())
+                      : connectionUrl.route();
               return named(
                   "hawser.http.port",
                   settings.http().port(),
-                  HttpServer.bind(system, settings.http(), services, api.route()));
+                  HttpServer.bind(system, settings.http(), services, routes));
             })
         .thenApply(
             http -> {
               onStop(CoordinatedShutdown.PhaseServiceUnbind(), "http", http::stop);
-              var consumer = new EventConsumer(system, settings.kafka(), publisher);
-              onStop(CoordinatedShutdown.PhaseServiceRequestsDone(), "events", consumer::stop);
-              measure(upstream, consumer);
-              consuming = consumer::assigned;
-              return Done.getInstance();
+              return attachments;
             });
   }
 
@@ -283,14 +466,11 @@ public final class Gateway {
     String records = "Records read from the events topic, by where they went";
     metrics.counter("hawser.events", records, consumer::events, "to", "user");
     metrics.counter("hawser.events", records, consumer::deadLetters, "to", "dead-letters");
+    metrics.counter("hawser.events", records, consumer::misrouted, "to", "other-partition");
     metrics.gauge(
         "hawser.events.in.flight",
         "Records that their session has not acknowledged",
         consumer::inFlight);
-    metrics.gauge(
-        "hawser.presence.lag.seconds",
-        "Age of the oldest change that is not in PostgreSQL",
-        () -> presence.lag().toMillis() / 1_000.0);
   }
 
   private void onOpened(@Nullable Throwable failure) {
@@ -309,7 +489,7 @@ public final class Gateway {
   }
 
   private void completeWhenReady() {
-    if (problems().isEmpty()) {
+    if (readiness.isReady()) {
       ready.complete(Done.getInstance());
     } else {
       var unused =
@@ -317,35 +497,6 @@ public final class Gateway {
               .scheduler()
               .scheduleOnce(READY_POLL, this::completeWhenReady, system.executionContext());
     }
-  }
-
-  private List<String> problems() {
-    var problems = new ArrayList<String>();
-    if (stopping) {
-      problems.add("the node is stopping");
-    }
-    if (!serving) {
-      problems.add("sockets are not bound");
-    }
-    if (!otherNodes.isEmpty()) {
-      problems.add("other nodes are running: " + String.join(", ", otherNodes));
-    }
-    if (!presence.reachable()) {
-      problems.add("PostgreSQL is not reachable");
-    }
-    if (!kafka.reachable()) {
-      problems.add("Kafka is not reachable");
-    } else if (serving && !consuming.getAsBoolean()) {
-      problems.add("Kafka has assigned no partitions yet");
-    }
-    return problems;
-  }
-
-  private CompletionStage<Boolean> checkReady() {
-    List<String> problems = problems();
-    return problems.isEmpty()
-        ? CompletableFuture.completedFuture(true)
-        : CompletableFuture.failedFuture(new IllegalStateException(String.join(", ", problems)));
   }
 
   private void onStop(String phase, String name, Supplier<? extends CompletionStage<?>> stop) {

@@ -7,10 +7,9 @@ import dev.hawser.gateway.connection.ConnectionSettings;
 import dev.hawser.gateway.connection.DrainSettings;
 import dev.hawser.gateway.http.HttpSettings;
 import dev.hawser.gateway.kafka.KafkaSettings;
-import dev.hawser.gateway.session.DevicePolicy;
+import dev.hawser.gateway.session.SessionSettings;
 import dev.hawser.gateway.socket.WebSocketSettings;
 import dev.hawser.presence.PresenceSettings;
-import java.time.Duration;
 
 /** All of the block {@code hawser}; reference.conf tells what each key means. */
 record GatewaySettings(
@@ -20,8 +19,9 @@ record GatewaySettings(
     WebSocketSettings webSocket,
     HttpSettings http,
     AuthenticatorSettings authenticator,
-    DevicePolicy devicePolicy,
-    Duration sessionIdleTimeout,
+    SessionSettings session,
+    int shards,
+    String advertisedUrl,
     KafkaSettings kafka,
     PresenceSettings presence) {
 
@@ -44,8 +44,9 @@ record GatewaySettings(
             WebSocketSettings.from(config.getConfig("websocket")),
             HttpSettings.from(config.getConfig("http")),
             AuthenticatorSettings.from(config.getConfig("auth")),
-            DevicePolicy.from(config.getConfig("session")),
-            config.getDuration("session.idle-timeout"),
+            SessionSettings.from(config),
+            config.getInt("session.shards"),
+            advertisedUrl(config),
             KafkaSettings.from(config.getConfig("kafka")),
             PresenceSettings.from(config.getConfig("presence")));
     String environment = config.getString("environment");
@@ -58,6 +59,25 @@ record GatewaySettings(
                   .formatted(environment));
     }
     return settings;
+  }
+
+  private static String advertisedUrl(Config config) {
+    String pod =
+        System.getenv().getOrDefault("POD_NAME", System.getenv().getOrDefault("HOSTNAME", ""));
+    String url =
+        config
+            .getString("advertised-url")
+            .replace("{host}", config.getString("cluster.host"))
+            .replace("{port}", config.getString("websocket.port"))
+            .replace("{path}", config.getString("connection.path"))
+            .replace("{pod}", pod);
+    if (!url.matches("wss?://[^{}\\s]+")) {
+      throw new IllegalArgumentException(
+          "hawser.advertised-url is %s, expected ws:// or wss:// and of {host}, {port}, {path}, {pod}"
+                  .formatted(config.getString("advertised-url"))
+              + " what is needed");
+    }
+    return url;
   }
 
   private void requireNothingOfDevelopment() {

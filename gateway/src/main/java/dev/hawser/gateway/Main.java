@@ -2,6 +2,7 @@ package dev.hawser.gateway;
 
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -19,15 +20,31 @@ public final class Main {
   /** Runs until the process is told to stop; exit code 1 if the node cannot start. */
   public static void main(String[] arguments) {
     try {
-      Gateway gateway = Gateway.start(ConfigFactory.defaultApplication());
-      gateway.ready().toCompletableFuture().join();
-      log.info("ready");
-      gateway.terminated().toCompletableFuture().join();
+      while (runsOnce()) {
+        log.warn("the others took this node for dead; it starts anew");
+      }
     } catch (IllegalArgumentException | ConfigException wrong) {
       fail(wrong);
     } catch (CompletionException failed) {
       fail(failed.getCause() == null ? failed : failed.getCause());
     }
+  }
+
+  /** Whether the node lost its membership, and has to join again as a new one. */
+  private static boolean runsOnce() {
+    Gateway gateway = Gateway.start(ConfigFactory.defaultApplication());
+    var ended =
+        gateway
+            .ready()
+            .thenCompose(
+                ready -> {
+                  log.info("ready");
+                  return gateway.terminated();
+                })
+            .toCompletableFuture();
+    // A node that is downed before it was ever ready ends without an answer.
+    CompletableFuture.anyOf(ended, gateway.terminated().toCompletableFuture()).join();
+    return gateway.lostMembership();
   }
 
   private static void fail(Throwable cause) {

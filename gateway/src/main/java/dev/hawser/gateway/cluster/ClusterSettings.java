@@ -3,6 +3,7 @@ package dev.hawser.gateway.cluster;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigValueType;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -128,6 +129,14 @@ public record ClusterSettings(
   /** Whether the node answers who is online. */
   public boolean isPresence() {
     return roles.contains(PRESENCE);
+  }
+
+  /**
+   * A pause of the process that the others are sure not to have acted on: shorter than suspicion
+   * and its confirmation take (hawser-pekko.conf).
+   */
+  public Duration unnoticedPause() {
+    return Duration.ofSeconds(5);
   }
 
   /** What these settings mean in the terms of Pekko. */

@@ -1,7 +1,7 @@
 package dev.hawser.gateway.connection;
 
 import dev.hawser.gateway.session.EncodedPush;
-import dev.hawser.gateway.session.Outbox;
+import dev.hawser.gateway.session.Receiver;
 import dev.hawser.gateway.session.Session;
 import dev.hawser.protocol.client.ClientCommand;
 import dev.hawser.protocol.client.Codec;
@@ -12,8 +12,10 @@ import dev.hawser.protocol.client.MalformedFrameException;
 import dev.hawser.protocol.client.Payload;
 import dev.hawser.protocol.client.Result;
 import dev.hawser.protocol.client.ServerFrame;
+import dev.hawser.protocol.client.StreamPosition;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -21,11 +23,11 @@ import org.slf4j.LoggerFactory;
 
 /**
  * One client: the server's side of the client protocol (section 4), whatever transport carries it.
- * Everything runs on the connection's loop, except the {@link Outbox} methods, which the session
+ * Everything runs on the connection's loop, except the {@link Receiver} methods, which the session
  * calls from its own thread and which hop to the loop; that hop keeps the order of the session's
  * calls, so the connect reply always goes out before the first push.
  */
-public final class ClientConnection implements Outbox {
+public final class ClientConnection implements Receiver {
 
   private static final Logger log = LoggerFactory.getLogger(ClientConnection.class);
 
@@ -143,7 +145,7 @@ public final class ClientConnection implements Outbox {
     loop.forget(this);
     expiry.cancel();
     if (attached) {
-      tell(() -> services.sessions().accept(identity.user(), new Session.Detach(id)));
+      tell(() -> services.sessions().detach(id));
     }
     if (wasConnected) {
       tell(() -> services.listener().disconnected(identity.user()));
@@ -185,8 +187,8 @@ public final class ClientConnection implements Outbox {
   // The session's side.
 
   @Override
-  public void attached() {
-    run(this::onAttached);
+  public void attached(StreamPosition position, boolean recovered) {
+    run(() -> onAttached(position, recovered));
   }
 
   @Override
@@ -313,15 +315,17 @@ public final class ClientConnection implements Outbox {
       return;
     }
     identity = authenticated;
-    if (identity.anonymous()) {
-      onAttached();
+    Connecting attaching = connecting;
+    if (identity.anonymous() || attaching == null) {
+      onAttached(StreamPosition.START, false);
     } else {
       attached = true;
-      services.sessions().accept(identity.user(), new Session.Attach(id, this));
+      StreamPosition since = attaching.command.subs().get(personalChannel());
+      services.sessions().attach(identity.user(), id, since, this);
     }
   }
 
-  private void onAttached() {
+  private void onAttached(StreamPosition position, boolean recovered) {
     Connecting answered = connecting;
     if (state != State.CONNECTING || answered == null) {
       return;
@@ -333,7 +337,7 @@ public final class ClientConnection implements Outbox {
     Map<String, Result.SubscribeResult> subscriptions =
         identity.anonymous()
             ? Map.of()
-            : Map.of(personalChannel(), Result.SubscribeResult.unpositioned());
+            : Map.of(personalChannel(), subscription(answered.command, position, recovered));
     var result =
         Result.ConnectResult.of(
             clientId(),
@@ -346,6 +350,17 @@ public final class ClientConnection implements Outbox {
         identity.expiresAt() == 0 ? result : result.expiringIn(Expiry.secondsTo(identity)));
     watchExpiry();
     answered.behind.forEach(this::handle);
+  }
+
+  /** What the client missed follows as pushes: they take the same way as all others. */
+  private Result.SubscribeResult subscription(
+      ClientCommand.Connect command, StreamPosition position, boolean recovered) {
+    if (!command.subs().containsKey(personalChannel())) {
+      return Result.SubscribeResult.positioned(position);
+    }
+    return recovered
+        ? Result.SubscribeResult.recovered(position, List.of())
+        : Result.SubscribeResult.unrecovered(position);
   }
 
   private void onRefresh(ClientCommand.Refresh command) {

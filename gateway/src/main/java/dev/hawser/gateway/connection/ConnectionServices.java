@@ -1,20 +1,20 @@
 package dev.hawser.gateway.connection;
 
-import dev.hawser.gateway.session.Session;
-import java.util.function.BiConsumer;
+import dev.hawser.gateway.session.Sessions;
+import java.util.function.Supplier;
 
 /**
  * What all connections of a node share.
  *
- * @param sessions sends a command to the session of a user, wherever it is; at most once
+ * @param drain how clients are sent away when the node stops
  * @param version the server's version, told to clients
  */
 public record ConnectionServices(
     ConnectionSettings settings,
-    DrainSettings drain,
+    Supplier<DrainSettings> drain,
     Authenticator authenticator,
     ConnectionId ids,
-    BiConsumer<String, Session.Command> sessions,
+    Sessions sessions,
     Upstream upstream,
     ConnectionListener listener,
     String version) {}

@@ -7,7 +7,7 @@ import java.time.Duration;
  * How a node that stops tells its clients to come back elsewhere, from {@code hawser.drain}.
  *
  * @param rate clients of one door that are told in one second
- * @param timeout when all are told, whatever the rate
+ * @param timeout when the node is gone, whatever the rate
  */
 public record DrainSettings(int rate, Duration timeout) {
 
@@ -28,6 +28,16 @@ public record DrainSettings(int rate, Duration timeout) {
   /** Reads the block {@code hawser.drain}. */
   public static DrainSettings from(Config config) {
     return new DrainSettings(config.getInt("rate"), config.getDuration("timeout"));
+  }
+
+  /** Two thirds of the time are for telling clients, the rest is for handing over. */
+  public DrainSettings ofClients() {
+    return new DrainSettings(rate, timeout.multipliedBy(2).dividedBy(3));
+  }
+
+  /** For a node that must not act any more. */
+  public DrainSettings atOnce() {
+    return new DrainSettings(Integer.MAX_VALUE, Duration.ZERO);
   }
 
   /** The share of one of several loops. */

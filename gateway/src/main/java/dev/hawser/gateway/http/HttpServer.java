@@ -2,6 +2,7 @@ package dev.hawser.gateway.http;
 
 import dev.hawser.gateway.connection.ConnectionServices;
 import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.typed.ActorSystem;
@@ -10,6 +11,7 @@ import org.apache.pekko.http.javadsl.ServerBinding;
 import org.apache.pekko.http.javadsl.server.Directives;
 import org.apache.pekko.http.javadsl.server.Route;
 import org.apache.pekko.http.javadsl.settings.ServerSettings;
+import org.jspecify.annotations.Nullable;
 
 /** The HTTP listener. */
 public final class HttpServer {
@@ -18,18 +20,23 @@ public final class HttpServer {
   private static final Duration MIN_IDLE_TIMEOUT = Duration.ofSeconds(60);
 
   private final ServerBinding binding;
-  private final WebSocketRoute webSockets;
+  private final @Nullable WebSocketRoute webSockets;
 
   /**
    * Starts to listen. The stage fails when the port is taken.
    *
+   * @param services what connections work with; null where WebSockets are not served
    * @param routes what is served besides WebSockets
    */
   public static CompletionStage<HttpServer> bind(
-      ActorSystem<?> system, HttpSettings settings, ConnectionServices services, Route routes) {
-    var webSockets = new WebSocketRoute(system, services);
+      ActorSystem<?> system,
+      HttpSettings settings,
+      @Nullable ConnectionServices services,
+      Route routes) {
+    WebSocketRoute webSockets = services == null ? null : new WebSocketRoute(system, services);
     // pekko-http cuts what is silent for its idle timeout; clients are silent between two pings.
-    Duration twoPings = services.settings().pingInterval().multipliedBy(2);
+    Duration twoPings =
+        services == null ? Duration.ZERO : services.settings().pingInterval().multipliedBy(2);
     Duration idleTimeout = twoPings.compareTo(MIN_IDLE_TIMEOUT) > 0 ? twoPings : MIN_IDLE_TIMEOUT;
     var defaults = ServerSettings.create(system.classicSystem());
     return Http.get(system)
@@ -40,17 +47,17 @@ public final class HttpServer {
                     .getTimeouts()
                     .withIdleTimeout(
                         scala.concurrent.duration.Duration.fromNanos(idleTimeout.toNanos()))))
-        .bind(Directives.concat(webSockets.route(), routes))
+        .bind(webSockets == null ? routes : Directives.concat(webSockets.route(), routes))
         .thenApply(binding -> new HttpServer(binding, webSockets))
         .whenComplete(
             (server, failure) -> {
-              if (failure != null) {
+              if (failure != null && webSockets != null) {
                 var unused = webSockets.stop();
               }
             });
   }
 
-  private HttpServer(ServerBinding binding, WebSocketRoute webSockets) {
+  private HttpServer(ServerBinding binding, @Nullable WebSocketRoute webSockets) {
     this.binding = binding;
     this.webSockets = webSockets;
   }
@@ -64,7 +71,11 @@ public final class HttpServer {
   public CompletionStage<Done> stop() {
     return binding
         .unbind()
-        .thenCompose(unbound -> webSockets.stop())
+        .thenCompose(
+            unbound ->
+                webSockets == null
+                    ? CompletableFuture.completedFuture(Done.getInstance())
+                    : webSockets.stop())
         .thenCompose(closed -> binding.terminate(FINISH_TIMEOUT))
         .thenApply(terminated -> Done.getInstance());
   }

@@ -104,7 +104,7 @@ final class WebSocketRoute {
   }
 
   CompletionStage<Done> stop() {
-    return ConnectionLoop.closeAll(loops, DisconnectCode.SHUTDOWN, services.drain())
+    return ConnectionLoop.closeAll(loops, DisconnectCode.SHUTDOWN, services.drain().get())
         .thenApplyAsync(
             all -> {
               threads.forEach(ScheduledExecutorService::shutdown);

@@ -3,8 +3,11 @@ package dev.hawser.gateway.kafka;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AdminClientConfig;
+import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.jspecify.annotations.Nullable;
@@ -27,6 +30,7 @@ public final class KafkaHealth implements AutoCloseable {
   private final RecordPublisher publisher;
   private final List<String> topics;
   private final Admin admin;
+  private final CompletableFuture<TopicDescription> events = new CompletableFuture<>();
   private volatile boolean reachable;
   private volatile boolean closed;
   private String lastProblem = "";
@@ -55,21 +59,33 @@ public final class KafkaHealth implements AutoCloseable {
     return reachable;
   }
 
+  /** Completes with what Kafka says about the events topic, the first time it says anything. */
+  public CompletionStage<TopicDescription> events() {
+    return events.copy();
+  }
+
   private void ask() {
     var unused =
         admin
             .describeTopics(topics)
             .allTopicNames()
             .toCompletionStage()
-            .whenComplete((described, failure) -> answered(failure));
+            .whenComplete(this::answered);
   }
 
-  private void answered(@Nullable Throwable failure) {
+  private void answered(
+      @Nullable Map<String, TopicDescription> described, @Nullable Throwable failure) {
     if (closed) {
       return;
     }
+    TopicDescription topic = described == null ? null : described.get(settings.events());
     if (failure != null) {
       report(problem(failure));
+    } else if (topic != null && !isSame(topic)) {
+      report(
+          "%s was created anew, or its partitions were changed, expected %d partitions; restart all"
+                  .formatted(settings.events(), events.join().partitions().size())
+              + " nodes");
     } else if (topics.stream().allMatch(publisher::knows)) {
       report("");
     }
@@ -77,6 +93,16 @@ public final class KafkaHealth implements AutoCloseable {
         system
             .scheduler()
             .scheduleOnce(reachable ? RECHECK : RETRY, this::ask, system.executionContext());
+  }
+
+  /**
+   * Which users belong to which shard hangs on the number of partitions, positions on the topic.
+   */
+  private boolean isSame(TopicDescription topic) {
+    events.complete(topic);
+    TopicDescription first = events.join();
+    return topic.topicId().equals(first.topicId())
+        && topic.partitions().size() == first.partitions().size();
   }
 
   /**

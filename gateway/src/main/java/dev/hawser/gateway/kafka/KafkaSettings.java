@@ -7,15 +7,18 @@ import java.util.regex.Pattern;
 /**
  * Where Kafka is and which topics carry what, from {@code hawser.kafka}.
  *
+ * @param enabled whether events come from Kafka, and messages of clients go there
  * @param requireJson whether an event that is not JSON is a dead letter; otherwise it reaches
  *     Protobuf clients, and disconnects JSON clients with 3506
  * @param eventsInFlight events of one partition handed to sessions and not yet acknowledged
+ * @param maxUncommitted records of one partition that are read again at most
  * @param acknowledgeTimeout how long a session may take; then the partition is read again from its
  *     last commit
  * @param sessionTimeout after which a silent node loses its partitions
  * @param sendTimeout until an upstream message that the broker has not acknowledged is given up
  */
 public record KafkaSettings(
+    boolean enabled,
     String bootstrapServers,
     String consumerGroup,
     String events,
@@ -23,6 +26,7 @@ public record KafkaSettings(
     String deadLetters,
     boolean requireJson,
     int eventsInFlight,
+    int maxUncommitted,
     Duration acknowledgeTimeout,
     Duration sessionTimeout,
     Duration sendTimeout) {
@@ -54,6 +58,10 @@ public record KafkaSettings(
       throw new IllegalArgumentException(
           "hawser.kafka.events-in-flight is %d, expected at least 1".formatted(eventsInFlight));
     }
+    if (maxUncommitted < 1) {
+      throw new IllegalArgumentException(
+          "hawser.kafka.max-uncommitted is %d, expected at least 1".formatted(maxUncommitted));
+    }
     requireTimeout("acknowledge-timeout", acknowledgeTimeout);
     requireTimeout("session-timeout", sessionTimeout);
     requireTimeout("send-timeout", sendTimeout);
@@ -77,6 +85,7 @@ public record KafkaSettings(
   /** Reads the block {@code hawser.kafka}. */
   public static KafkaSettings from(Config config) {
     return new KafkaSettings(
+        config.getBoolean("enabled"),
         config.getString("bootstrap-servers"),
         config.getString("consumer-group"),
         config.getString("topics.events"),
@@ -84,6 +93,7 @@ public record KafkaSettings(
         config.getString("topics.dead-letters"),
         config.getBoolean("require-json"),
         config.getInt("events-in-flight"),
+        config.getInt("max-uncommitted"),
         config.getDuration("acknowledge-timeout"),
         config.getDuration("session-timeout"),
         config.getDuration("send-timeout"));

@@ -2,34 +2,33 @@ package dev.hawser.gateway.session;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a session knows: its user's connections, oldest first, and the last event it has passed on.
- * Not thread-safe. Most users have one connection, so the list is kept at its exact size.
+ * A user's connections, oldest first. Not thread-safe. Most users have one connection, so the list
+ * is kept at its exact size.
  */
 final class SessionState {
 
-  /** One of the user's connections. */
-  record Connection(long id, Outbox outbox) {}
-
   private final DevicePolicy policy;
-  private final ArrayList<Connection> connections = new ArrayList<>(1);
-  private int lastPartition = -1;
-  private long lastOffset = -1;
+  private final ArrayList<Outbox> connections = new ArrayList<>(1);
 
   SessionState(DevicePolicy policy) {
     this.policy = policy;
   }
 
   /**
-   * Adds a connection; a second attach of the same one changes nothing.
+   * Adds a connection; one that attaches again takes its own place.
    *
    * @return the connection that has to go by the device policy, possibly the new one; null if none
    */
-  @Nullable Connection attach(Connection connection) {
-    if (connections.stream().anyMatch(known -> known.id() == connection.id())) {
-      return null;
+  @Nullable Outbox attach(Outbox connection) {
+    for (int i = 0; i < connections.size(); i++) {
+      if (connections.get(i).id() == connection.id()) {
+        connections.set(i, connection);
+        return null;
+      }
     }
     if (connections.size() < policy.maxConnections()) {
       connections.add(connection);
@@ -46,32 +45,31 @@ final class SessionState {
 
   /** Removes a connection, if it is there: one that was kicked still says goodbye later. */
   void detach(long id) {
-    connections.removeIf(connection -> connection.id() == id);
-    connections.trimToSize();
+    remove(connection -> connection.id() == id);
   }
 
-  /** The user's connections but the excluded one. */
-  List<Connection> receivers(long excluded) {
-    if (excluded == 0) {
-      return connections;
+  /** Removes connections whose node is gone. */
+  void prune(Nodes nodes) {
+    remove(connection -> connection instanceof RemoteOutbox remote && nodes.isGone(remote.node()));
+  }
+
+  private void remove(Predicate<Outbox> gone) {
+    if (connections.removeIf(gone)) {
+      connections.trimToSize();
     }
-    return connections.stream().filter(connection -> connection.id() != excluded).toList();
+  }
+
+  /** The user's connections. */
+  List<Outbox> connections() {
+    return connections;
   }
 
   boolean isEmpty() {
     return connections.isEmpty();
   }
 
-  /**
-   * Whether this record is new. A consumer that starts again reads from its last commit, and
-   * records of one partition come in the order of their offsets.
-   */
-  boolean advance(int partition, long offset) {
-    if (partition == lastPartition && offset <= lastOffset) {
-      return false;
-    }
-    lastPartition = partition;
-    lastOffset = offset;
-    return true;
+  /** Whether some of them are on other nodes, which may die. */
+  boolean hasRemote() {
+    return connections.stream().anyMatch(RemoteOutbox.class::isInstance);
   }
 }

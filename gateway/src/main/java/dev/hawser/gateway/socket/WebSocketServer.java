@@ -31,6 +31,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
 
 /** The WebSocket listener: native epoll where there is one, NIO elsewhere. */
 public final class WebSocketServer {
@@ -43,7 +44,7 @@ public final class WebSocketServer {
   private final MultiThreadIoEventLoopGroup group;
   private final Map<EventExecutor, ConnectionLoop> loops;
   private final Channel listener;
-  private final DrainSettings drain;
+  private final Supplier<DrainSettings> drain;
   private final AtomicBoolean stopping = new AtomicBoolean();
   private final CompletableFuture<Void> stopped = new CompletableFuture<>();
 
@@ -107,7 +108,7 @@ public final class WebSocketServer {
       MultiThreadIoEventLoopGroup group,
       Map<EventExecutor, ConnectionLoop> loops,
       Channel listener,
-      DrainSettings drain) {
+      Supplier<DrainSettings> drain) {
     this.drain = drain;
     this.group = group;
     this.loops = loops;
@@ -141,7 +142,7 @@ public final class WebSocketServer {
         .addListener(
             closed -> {
               var unused =
-                  ConnectionLoop.closeAll(loops.values(), DisconnectCode.SHUTDOWN, drain)
+                  ConnectionLoop.closeAll(loops.values(), DisconnectCode.SHUTDOWN, drain.get())
                       .thenRun(this::end);
             });
     return stopped;

@@ -1,0 +1,41 @@
+package dev.hawser.gateway;
+
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
+
+/** What keeps the node from being ready, as {@code GET /ready} tells. */
+final class Readiness implements Supplier<CompletionStage<Boolean>> {
+
+  private final List<Supplier<String>> checks = new CopyOnWriteArrayList<>();
+
+  /** The node is not ready while this does not hold. */
+  void require(BooleanSupplier condition, String problem) {
+    require(() -> condition.getAsBoolean() ? "" : problem);
+  }
+
+  /** The node is not ready while this is a problem; empty for none. */
+  void require(Supplier<String> problem) {
+    checks.add(problem);
+  }
+
+  /** All that is missing now. */
+  List<String> problems() {
+    return checks.stream().map(Supplier::get).filter(problem -> !problem.isEmpty()).toList();
+  }
+
+  boolean isReady() {
+    return problems().isEmpty();
+  }
+
+  @Override
+  public CompletionStage<Boolean> get() {
+    List<String> problems = problems();
+    return problems.isEmpty()
+        ? CompletableFuture.completedFuture(true)
+        : CompletableFuture.failedFuture(new IllegalStateException(String.join(", ", problems)));
+  }
+}

@@ -1,0 +1,169 @@
+package dev.hawser.gateway.session;
+
+import dev.hawser.protocol.client.StreamPosition;
+import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.Props;
+import org.apache.pekko.cluster.UniqueAddress;
+import org.apache.pekko.cluster.sharding.typed.javadsl.ClusterSharding;
+import org.apache.pekko.cluster.typed.Cluster;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The node's connections that have a session, or wait for one. Each is kept attached: when its
+ * session moves, or the session's node dies, it attaches again, and nobody is disconnected.
+ */
+public final class Attachments implements Sessions {
+
+  /** Sharding delivers at most once: what is not answered in this time is asked again. */
+  private static final Duration RETRY = Duration.ofSeconds(3);
+
+  private final Map<Long, Attachment> attachments = new ConcurrentHashMap<>();
+  private final AtomicInteger unowned = new AtomicInteger();
+  private final AtomicInteger ownedHere = new AtomicInteger();
+  private final ClusterSharding sharding;
+  private final UniqueAddress self;
+  private final int shards;
+  private final int rate;
+  private final Nodes nodes;
+  private final ActorRef<Edge.Message> edge;
+
+  /**
+   * Starts the node's edge.
+   *
+   * @param url where clients reach this node
+   * @param rate how many connections a second attach again after their session's node has died
+   */
+  public static Attachments start(ActorSystem<?> system, Feeds feeds, String url, int rate) {
+    return new Attachments(system, feeds, url, rate);
+  }
+
+  private Attachments(ActorSystem<?> system, Feeds feeds, String url, int rate) {
+    this.sharding = ClusterSharding.get(system);
+    this.self = Cluster.get(system).selfMember().uniqueAddress();
+    this.shards = feeds.shards();
+    this.rate = rate;
+    this.nodes = new Nodes(shards);
+    this.edge =
+        system.systemActorOf(
+            Edge.create(this, nodes, feeds, self, url), "hawser-edge", Props.empty());
+  }
+
+  /** What is known of all nodes. */
+  public Nodes nodes() {
+    return nodes;
+  }
+
+  /** Connections whose session is on this node, too. */
+  public int local() {
+    return ownedHere.get();
+  }
+
+  /** Connections that have no session at the moment. */
+  public int waiting() {
+    return unowned.get();
+  }
+
+  @Override
+  public void attach(
+      String user, long connection, @Nullable StreamPosition since, Receiver receiver) {
+    var attachment = new Attachment(this, user, connection, since, receiver);
+    unowned.incrementAndGet();
+    attachments.put(connection, attachment);
+    sendIfDue(attachment);
+  }
+
+  @Override
+  public void detach(long connection) {
+    Attachment attachment = attachments.remove(connection);
+    if (attachment != null) {
+      attachment.close();
+      tell(attachment.user, new Session.Detach(connection));
+    }
+  }
+
+  @Nullable Attachment find(long connection) {
+    return attachments.get(connection);
+  }
+
+  /** A session has a connection that is not, or no longer, here. */
+  void disown(String user, long connection) {
+    tell(user, new Session.Detach(connection));
+  }
+
+  /** Milliseconds of a clock that only goes forward. */
+  static long now() {
+    return TimeUnit.NANOSECONDS.toMillis(System.nanoTime());
+  }
+
+  void ask(Attachment attachment) {
+    edge.tell(new Edge.Ask(attachment));
+  }
+
+  void sendIfDue(Attachment attachment) {
+    long now = now();
+    if (attachment.due(now, now + RETRY.toMillis())) {
+      tell(attachment.user, new Session.Attach(attachment.since(), attachment));
+    }
+  }
+
+  /** Sends for all that are due. */
+  void sendDue() {
+    if (unowned.get() > 0) {
+      attachments.values().forEach(this::sendIfDue);
+    }
+  }
+
+  /** The node is gone: its sessions' connections attach again, spread over time. */
+  int orphan(UniqueAddress node) {
+    long now = now();
+    long spread = attachments.size() * 1_000L / rate + 1;
+    int orphans = 0;
+    for (Attachment attachment : attachments.values()) {
+      long reached = nodes.reached(node, Shards.of(attachment.user, shards));
+      long due = now + ThreadLocalRandom.current().nextLong(spread);
+      if (attachment.orphaned(node, reached, due)) {
+        orphans++;
+      }
+    }
+    return orphans;
+  }
+
+  /** The shard's sessions are on this node now; whoever thinks otherwise has missed the move. */
+  void moved(int shard, UniqueAddress node) {
+    for (Attachment attachment : attachments.values()) {
+      UniqueAddress owner = attachment.owner();
+      if (owner != null && !owner.equals(node) && Shards.of(attachment.user, shards) == shard) {
+        attachment.released();
+      }
+    }
+  }
+
+  RemoteOutbox remote(long connection) {
+    return new RemoteOutbox(connection, edge, self);
+  }
+
+  /** An attachment's owner changes; null for none. */
+  void count(@Nullable UniqueAddress from, @Nullable UniqueAddress to) {
+    counter(from, -1);
+    counter(to, 1);
+  }
+
+  private void counter(@Nullable UniqueAddress owner, int step) {
+    if (owner == null) {
+      unowned.addAndGet(step);
+    } else if (owner.equals(self)) {
+      ownedHere.addAndGet(step);
+    }
+  }
+
+  private void tell(String user, Session.Command command) {
+    sharding.entityRefFor(Session.KEY, user).tell(command);
+  }
+}

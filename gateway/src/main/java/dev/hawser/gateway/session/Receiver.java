@@ -1,0 +1,21 @@
+package dev.hawser.gateway.session;
+
+import dev.hawser.protocol.client.DisconnectCode;
+import dev.hawser.protocol.client.StreamPosition;
+
+/** A connection, as its session sees it. Calls come from any thread, in order, one at a time. */
+public interface Receiver {
+
+  /**
+   * A session owns the connection: the connect reply may go out. Once.
+   *
+   * @param recovered whether everything behind the position that the client asked for follows
+   */
+  void attached(StreamPosition position, boolean recovered);
+
+  /** An event for the client. */
+  void push(EncodedPush push);
+
+  /** The client has to go. */
+  void disconnect(DisconnectCode code);
+}

@@ -1,0 +1,39 @@
+package dev.hawser.gateway.session;
+
+import dev.hawser.gateway.stream.StreamEvent;
+import dev.hawser.protocol.client.DisconnectCode;
+import dev.hawser.protocol.client.StreamPosition;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.cluster.UniqueAddress;
+
+/**
+ * The way to a connection on another node: through the edge there.
+ *
+ * @param node where the socket is
+ */
+record RemoteOutbox(long id, ActorRef<Edge.Message> edge, UniqueAddress node) implements Outbox {
+
+  boolean sharesEdgeWith(Outbox other) {
+    return other instanceof RemoteOutbox remote && remote.edge.equals(edge);
+  }
+
+  @Override
+  public void attached(UniqueAddress owner, StreamPosition position, boolean recovered) {
+    edge.tell(new Edge.Attached(id, owner, position, recovered));
+  }
+
+  @Override
+  public void push(StreamEvent event, EncodedPush encoded, long previous) {
+    edge.tell(new Edge.Deliver(new long[] {id}, event, previous));
+  }
+
+  @Override
+  public void disconnect(DisconnectCode code) {
+    edge.tell(new Edge.Disconnect(id, code));
+  }
+
+  @Override
+  public void released() {
+    edge.tell(new Edge.Released(id));
+  }
+}

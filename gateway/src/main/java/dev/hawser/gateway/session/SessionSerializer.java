@@ -1,0 +1,267 @@
+package dev.hawser.gateway.session;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import dev.hawser.gateway.stream.StreamEvent;
+import dev.hawser.protocol.client.DisconnectCode;
+import dev.hawser.protocol.client.Payload;
+import dev.hawser.protocol.client.StreamPosition;
+import dev.hawser.protocol.event.PushEvent;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.io.NotSerializableException;
+import java.io.UncheckedIOException;
+import org.apache.pekko.actor.AddressFromURIString;
+import org.apache.pekko.actor.ExtendedActorSystem;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.ActorRefResolver;
+import org.apache.pekko.actor.typed.javadsl.Adapter;
+import org.apache.pekko.cluster.UniqueAddress;
+import org.apache.pekko.serialization.SerializerWithStringManifest;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The form of what sessions and edges of different nodes say to each other: fields in order,
+ * numbers big-endian, text and bytes behind their length (4 bytes). One letter tells the kind; a
+ * new form gets a new letter, so that nodes of two versions understand each other during a rolling
+ * update.
+ */
+public final class SessionSerializer extends SerializerWithStringManifest {
+
+  /** Unique in the cluster, and never to be changed. */
+  private static final int IDENTIFIER = 4_919;
+
+  private final ActorRefResolver references;
+
+  /** Called by Pekko. */
+  public SessionSerializer(ExtendedActorSystem system) {
+    this.references = ActorRefResolver.get(Adapter.toTyped(system));
+  }
+
+  @Override
+  public int identifier() {
+    return IDENTIFIER;
+  }
+
+  @Override
+  public String manifest(Object message) {
+    return switch (message) {
+      case Session.Attach attach -> "A";
+      case Session.Detach detach -> "D";
+      case Session.Push push -> "P";
+      case Session.Locate locate -> "L";
+      case Edge.Attached attached -> "a";
+      case Edge.Deliver deliver -> "d";
+      case Edge.Disconnect disconnect -> "x";
+      case Edge.Released released -> "r";
+      case Edge.Status status -> "s";
+      default -> throw new IllegalArgumentException("never leaves its node: " + message.getClass());
+    };
+  }
+
+  @Override
+  public byte[] toBinary(Object message) {
+    var bytes = new ByteArrayOutputStream(256);
+    try (var out = new DataOutputStream(bytes)) {
+      switch (message) {
+        case Session.Attach attach -> {
+          writePosition(out, attach.since());
+          RemoteOutbox outbox =
+              switch (attach.outbox()) {
+                case Attachment here -> here.remote();
+                case RemoteOutbox elsewhere -> elsewhere;
+              };
+          out.writeLong(outbox.id());
+          writeReference(out, outbox.edge());
+          writeNode(out, outbox.node());
+        }
+        case Session.Detach detach -> out.writeLong(detach.connectionId());
+        case Session.Push push -> {
+          writeEvent(out, new StreamEvent(push.event(), push.offset(), push.excluded()));
+          writeReference(out, push.replyTo());
+        }
+        case Session.Locate locate -> {
+          writeNode(out, locate.node());
+          writeReference(out, locate.replyTo());
+        }
+        case Edge.Attached attached -> {
+          out.writeLong(attached.connection());
+          writeNode(out, attached.owner());
+          writePosition(out, attached.position());
+          out.writeBoolean(attached.recovered());
+        }
+        case Edge.Deliver deliver -> {
+          writeLongs(out, deliver.connections());
+          writeEvent(out, deliver.event());
+          out.writeLong(deliver.previous());
+        }
+        case Edge.Disconnect disconnect -> {
+          out.writeLong(disconnect.connection());
+          out.writeShort(disconnect.code().code());
+          writeText(out, disconnect.code().reason());
+        }
+        case Edge.Released released -> out.writeLong(released.connection());
+        case Edge.Status status -> {
+          writeNode(out, status.node());
+          writeText(out, status.url());
+          writeLongs(out, status.reached());
+        }
+        default -> throw new IllegalArgumentException("no form for " + message.getClass());
+      }
+    } catch (IOException impossible) {
+      throw new UncheckedIOException(impossible);
+    }
+    return bytes.toByteArray();
+  }
+
+  @Override
+  public Object fromBinary(byte[] bytes, String manifest) throws NotSerializableException {
+    try (var in = new DataInputStream(new ByteArrayInputStream(bytes))) {
+      return switch (manifest) {
+        case "A" -> {
+          StreamPosition since = readPosition(in);
+          long connection = in.readLong();
+          ActorRef<Edge.Message> edge = readReference(in);
+          yield new Session.Attach(since, new RemoteOutbox(connection, edge, readNode(in)));
+        }
+        case "D" -> new Session.Detach(in.readLong());
+        case "P" -> {
+          StreamEvent event = readEvent(in);
+          yield new Session.Push(
+              event.event(), event.offset(), event.excluded(), readReference(in));
+        }
+        case "L" -> new Session.Locate(readNode(in), readReference(in));
+        case "a" -> {
+          long connection = in.readLong();
+          UniqueAddress owner = readNode(in);
+          StreamPosition position = readPosition(in);
+          if (position == null) {
+            throw new NotSerializableException("attached without a position");
+          }
+          yield new Edge.Attached(connection, owner, position, in.readBoolean());
+        }
+        case "d" -> new Edge.Deliver(readLongs(in), readEvent(in), in.readLong());
+        case "x" ->
+            new Edge.Disconnect(
+                in.readLong(), new DisconnectCode(in.readUnsignedShort(), readText(in)));
+        case "r" -> new Edge.Released(in.readLong());
+        case "s" -> new Edge.Status(readNode(in), readText(in), readLongs(in));
+        default -> throw new NotSerializableException("unknown kind " + manifest);
+      };
+    } catch (IOException cut) {
+      throw new NotSerializableException(
+          "message of kind %s, %d bytes: %s".formatted(manifest, bytes.length, cut.getMessage()));
+    }
+  }
+
+  private static void writeEvent(DataOutputStream out, StreamEvent event) throws IOException {
+    PushEvent pushed = event.event();
+    writeText(out, pushed.user());
+    writeText(out, pushed.id());
+    writeText(out, pushed.name());
+    writeText(out, pushed.excludedClient());
+    writeBytes(out, pushed.payload().bytes());
+    out.writeLong(event.offset());
+    out.writeLong(event.excluded());
+  }
+
+  private static StreamEvent readEvent(DataInputStream in) throws IOException {
+    var pushed =
+        new PushEvent(
+            readText(in),
+            readNullableText(in),
+            readNullableText(in),
+            readNullableText(in),
+            new Payload(readBytes(in)));
+    return new StreamEvent(pushed, in.readLong(), in.readLong());
+  }
+
+  private static void writePosition(DataOutputStream out, @Nullable StreamPosition position)
+      throws IOException {
+    writeText(out, position == null ? null : position.epoch());
+    if (position != null) {
+      out.writeLong(position.offset());
+    }
+  }
+
+  private static @Nullable StreamPosition readPosition(DataInputStream in) throws IOException {
+    String epoch = readNullableText(in);
+    return epoch == null ? null : new StreamPosition(in.readLong(), epoch);
+  }
+
+  private static void writeNode(DataOutputStream out, UniqueAddress node) throws IOException {
+    writeText(out, node.address().toString());
+    out.writeLong(node.longUid());
+  }
+
+  private static UniqueAddress readNode(DataInputStream in) throws IOException {
+    return new UniqueAddress(AddressFromURIString.parse(readText(in)), in.readLong());
+  }
+
+  private void writeReference(DataOutputStream out, ActorRef<?> reference) throws IOException {
+    writeText(out, references.toSerializationFormat(reference));
+  }
+
+  private <T> ActorRef<T> readReference(DataInputStream in) throws IOException {
+    return references.resolveActorRef(readText(in));
+  }
+
+  private static void writeLongs(DataOutputStream out, long[] numbers) throws IOException {
+    out.writeInt(numbers.length);
+    for (long number : numbers) {
+      out.writeLong(number);
+    }
+  }
+
+  private static long[] readLongs(DataInputStream in) throws IOException {
+    long[] numbers = new long[length(in, Long.BYTES)];
+    for (int i = 0; i < numbers.length; i++) {
+      numbers[i] = in.readLong();
+    }
+    return numbers;
+  }
+
+  private static void writeText(DataOutputStream out, @Nullable String text) throws IOException {
+    if (text == null) {
+      out.writeInt(-1);
+    } else {
+      writeBytes(out, text.getBytes(UTF_8));
+    }
+  }
+
+  private static String readText(DataInputStream in) throws IOException {
+    return new String(readBytes(in), UTF_8);
+  }
+
+  private static @Nullable String readNullableText(DataInputStream in) throws IOException {
+    in.mark(Integer.BYTES);
+    if (in.readInt() == -1) {
+      return null;
+    }
+    in.reset();
+    return readText(in);
+  }
+
+  private static void writeBytes(DataOutputStream out, byte[] bytes) throws IOException {
+    out.writeInt(bytes.length);
+    out.write(bytes);
+  }
+
+  private static byte[] readBytes(DataInputStream in) throws IOException {
+    byte[] bytes = new byte[length(in, 1)];
+    in.readFully(bytes);
+    return bytes;
+  }
+
+  /** A length that the rest of the message can hold. */
+  private static int length(DataInputStream in, int size) throws IOException {
+    int length = in.readInt();
+    if (length < 0 || (long) length * size > in.available()) {
+      throw new IOException("has a length of %d and %d bytes".formatted(length, in.available()));
+    }
+    return length;
+  }
+}

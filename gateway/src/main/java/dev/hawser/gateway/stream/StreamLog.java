@@ -1,0 +1,153 @@
+package dev.hawser.gateway.stream;
+
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The recent end of one user's stream, bounded by count, bytes and age. Knows from where on it has
+ * every event, so it can say with certainty whether a position can be recovered. Time is passed in,
+ * in milliseconds of any monotonic clock. Not thread-safe; holds no buffer while it is empty.
+ */
+public final class StreamLog {
+
+  /**
+   * What a log keeps at most.
+   *
+   * @param count events
+   * @param bytes of payload
+   */
+  public record Limits(int count, int bytes, Duration age) {
+
+    /** Checks the values. */
+    public Limits {
+      if (count < 1 || bytes < 1 || !age.isPositive()) {
+        throw new IllegalArgumentException(
+            "hawser.recovery has %d events, %d bytes, %s, expected more than 0 of each"
+                .formatted(count, bytes, age));
+      }
+    }
+  }
+
+  /** Nothing is known about what was before, and from where on everything is. */
+  private static final long UNKNOWN = -1;
+
+  private record Kept(StreamEvent event, long at) {}
+
+  private final Limits limits;
+  private @Nullable Deque<Kept> kept;
+  private int bytes;
+
+  /** Every event behind this offset was appended. */
+  private long completeSince = UNKNOWN;
+
+  /** The last event that was appended and is not kept any more. */
+  private long forgotten;
+
+  private long top;
+
+  /** Empty, and complete since nowhere. */
+  public StreamLog(Limits limits) {
+    this.limits = limits;
+  }
+
+  /** From now on every event behind this offset is appended. The first call counts. */
+  public void completeSince(long offset) {
+    if (completeSince == UNKNOWN) {
+      completeSince = offset;
+    }
+  }
+
+  /**
+   * It turned out that there was no event between this offset and the one that {@link
+   * #completeSince} was called with.
+   */
+  public void nothingBackTo(long offset) {
+    completeSince = Math.min(completeSince, offset);
+  }
+
+  /** Whether it is known since where the log is complete. */
+  public boolean isFed() {
+    return completeSince != UNKNOWN;
+  }
+
+  /**
+   * Adds an event at the end.
+   *
+   * @return false if the log has it already, or had, or has one with the same id: nothing was added
+   */
+  public boolean append(StreamEvent event, long now) {
+    if (event.offset() <= top || isRepeated(event.event().id())) {
+      return false;
+    }
+    top = event.offset();
+    if (kept == null) {
+      kept = new ArrayDeque<>(2);
+    }
+    kept.add(new Kept(event, now));
+    bytes += size(event);
+    while (kept.size() > limits.count() || bytes > limits.bytes()) {
+      forget(kept.remove());
+    }
+    expire(now);
+    return true;
+  }
+
+  private boolean isRepeated(@Nullable String id) {
+    return id != null
+        && kept != null
+        && kept.stream().anyMatch(known -> id.equals(known.event().event().id()));
+  }
+
+  /** Forgets what is older than it may be. */
+  public void expire(long now) {
+    if (kept == null) {
+      return;
+    }
+    long oldest = now - limits.age().toMillis();
+    while (!kept.isEmpty() && kept.element().at() < oldest) {
+      forget(kept.remove());
+    }
+    if (kept.isEmpty()) {
+      kept = null;
+    }
+  }
+
+  private void forget(Kept oldest) {
+    bytes -= size(oldest.event());
+    forgotten = oldest.event().offset();
+  }
+
+  private static int size(StreamEvent event) {
+    return event.event().payload().bytes().length;
+  }
+
+  /** Offset of the last event there ever was, 0 if there was none. */
+  public long top() {
+    return top;
+  }
+
+  /** Whether nothing is kept. */
+  public boolean isEmpty() {
+    return kept == null;
+  }
+
+  /** Whether {@link #since} has all events behind this offset, for sure. */
+  public boolean covers(long offset) {
+    return isFed() && offset >= Math.max(completeSince, forgotten);
+  }
+
+  /** Whether there were events behind this offset that are not kept any more. */
+  public boolean forgotBehind(long offset) {
+    return offset < forgotten;
+  }
+
+  /** What is kept behind this offset, in order. */
+  public List<StreamEvent> since(long offset) {
+    return kept == null
+        ? List.of()
+        : kept.stream().map(Kept::event).filter(event -> event.offset() > offset).toList();
+  }
+}
