@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import dev.hawser.gateway.TestNode.Door;
+import dev.hawser.gateway.Node.Door;
 import io.github.centrifugal.centrifuge.ClientState;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -51,7 +51,7 @@ class GatewayTest {
   @EnumSource
   void aClientOfANodeThatStopsComesBackToTheNextOne(Door door) throws Exception {
     var first = TestNode.ready(parts);
-    try (Tab tab = Tab.open(first.url(door), TestNode.token("loyal"))) {
+    try (Tab tab = Tab.open(first.url(door), Node.token("loyal"))) {
       tab.awaitConnected();
       first.close();
       await().until(() -> tab.client.getState() == ClientState.CONNECTING);
@@ -75,7 +75,7 @@ class GatewayTest {
     List<Tab> tabs = new ArrayList<>();
     try {
       for (int i = 0; i < clients; i++) {
-        tabs.add(Tab.open(node.url(door), TestNode.token("drained-" + i)));
+        tabs.add(Tab.open(node.url(door), Node.token("drained-" + i)));
       }
       for (Tab tab : tabs) {
         tab.awaitConnected();
@@ -103,7 +103,7 @@ class GatewayTest {
   void aSecondNodeWaitsWhileThereIsNoClusterToJoin() throws Exception {
     var first = TestNode.ready(parts);
     try (var second = TestNode.start(parts, "");
-        Tab tab = Tab.open(first.url(Door.NETTY), TestNode.token("only"))) {
+        Tab tab = Tab.open(first.url(Door.NETTY), Node.token("only"))) {
       tab.awaitConnected();
       await()
           .atMost(20, TimeUnit.SECONDS)

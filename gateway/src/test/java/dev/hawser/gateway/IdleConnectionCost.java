@@ -3,7 +3,7 @@ package dev.hawser.gateway;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.hawser.gateway.TestNode.Door;
+import dev.hawser.gateway.Node.Door;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
@@ -55,7 +55,7 @@ class IdleConnectionCost {
     try (var out = clients.outputWriter(UTF_8);
         var in = clients.inputReader(UTF_8)) {
       for (int i = 0; i < CONNECTIONS; i++) {
-        out.write(TestNode.token("%s-%d-%d".formatted(door, round, i)));
+        out.write(Node.token("%s-%d-%d".formatted(door, round, i)));
         out.newLine();
       }
       out.newLine();

@@ -4,7 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.hawser.gateway.TestNode.Door;
+import dev.hawser.gateway.Node.Door;
 import dev.hawser.protocol.event.EventHeaders;
 import io.github.centrifugal.centrifuge.ReplyError;
 import java.time.Duration;
@@ -34,7 +34,7 @@ class KafkaTest {
   @Test
   void whatCannotBeDeliveredIsSetAsideWithTheReasonAndTheRestGoesOn() throws Exception {
     try (TestNode node = TestNode.ready(parts);
-        Tab tab = Tab.open(node.url(Door.NETTY), TestNode.token("careful"))) {
+        Tab tab = Tab.open(node.url(Door.NETTY), Node.token("careful"))) {
       tab.awaitConnected();
       byte[] key = "careful".getBytes(UTF_8);
       parts.push(
@@ -70,7 +70,7 @@ class KafkaTest {
   @Test
   void aRecordTooLargeForTheDeadLettersDoesNotStopThePartition() throws Exception {
     try (TestNode node = TestNode.ready(parts);
-        Tab tab = Tab.open(node.url(Door.NETTY), TestNode.token("large"))) {
+        Tab tab = Tab.open(node.url(Door.NETTY), Node.token("large"))) {
       tab.awaitConnected();
       parts.push("large", "x".repeat(1_048_440));
       parts.push("large", "\"next\"");
@@ -82,13 +82,13 @@ class KafkaTest {
   @Test
   void aNodeThatStartsAgainGoesOnWhereTheLastOneStopped() throws Exception {
     try (TestNode node = TestNode.ready(parts);
-        Tab tab = Tab.open(node.url(Door.NETTY), TestNode.token("returning"))) {
+        Tab tab = Tab.open(node.url(Door.NETTY), Node.token("returning"))) {
       tab.awaitConnected();
       parts.push("returning", "\"first\"");
       await().until(() -> tab.received.contains("\"first\""));
     }
     try (TestNode node = TestNode.ready(parts);
-        Tab tab = Tab.open(node.url(Door.NETTY), TestNode.token("returning"))) {
+        Tab tab = Tab.open(node.url(Door.NETTY), Node.token("returning"))) {
       tab.awaitConnected();
       parts.push("returning", "\"second\"");
       await().until(() -> !tab.received.isEmpty());
@@ -99,7 +99,7 @@ class KafkaTest {
   @Test
   void whileKafkaIsAwayClientsStayAndAreToldToTryAgain() throws Exception {
     try (TestNode node = TestNode.ready(parts, "hawser.kafka.send-timeout = 1s");
-        Tab tab = Tab.open(node.url(Door.NETTY), TestNode.token("patient"))) {
+        Tab tab = Tab.open(node.url(Door.NETTY), Node.token("patient"))) {
       tab.awaitConnected();
       parts.kafka.stop();
       try {
@@ -156,7 +156,7 @@ class KafkaTest {
       assertThat(node.gateway.ready().toCompletableFuture()).isNotDone();
       parts.kafka.restart();
       node.gateway.ready().toCompletableFuture().get(60, TimeUnit.SECONDS);
-      try (Tab tab = Tab.open(node.url(Door.NETTY), TestNode.token("early"))) {
+      try (Tab tab = Tab.open(node.url(Door.NETTY), Node.token("early"))) {
         tab.awaitConnected();
         parts.push("early", "\"works\"");
         await().atMost(Duration.ofSeconds(30)).until(() -> tab.received.contains("\"works\""));

@@ -236,8 +236,8 @@ class KubernetesFormationTest {
                   Map.entry("HAWSER_WEBSOCKET_PORT", String.valueOf(webSocketPort)),
                   Map.entry("HAWSER_HTTP_HOST", address),
                   Map.entry("HAWSER_HTTP_PORT", String.valueOf(httpPort)),
-                  Map.entry("HAWSER_AUTH_HMAC_SECRET", TestNode.SECRET),
-                  Map.entry("HAWSER_API_KEY", TestNode.API_KEY),
+                  Map.entry("HAWSER_AUTH_HMAC_SECRET", Node.SECRET),
+                  Map.entry("HAWSER_API_KEY", Node.API_KEY),
                   Map.entry("HAWSER_KAFKA_BOOTSTRAP_SERVERS", parts.kafka.bootstrapServers()),
                   Map.entry("HAWSER_PRESENCE_DATABASE_HOST", "127.0.0.1"),
                   Map.entry(

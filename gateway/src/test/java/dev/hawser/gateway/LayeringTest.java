@@ -43,13 +43,25 @@ class LayeringTest {
           .whereLayer("connection")
           .mayOnlyBeAccessedByLayers("root", "socket", "http", "kafka", "metrics")
           .whereLayer("session")
-          .mayOnlyBeAccessedByLayers("root", "connection", "kafka");
+          .mayOnlyBeAccessedByLayers("root", "http", "kafka", "connection")
+          .layer("cluster")
+          .definedBy("dev.hawser.gateway.cluster")
+          .whereLayer("cluster")
+          .mayOnlyBeAccessedByLayers("root")
+          .layer("journal")
+          .definedBy("dev.hawser.gateway.journal")
+          .whereLayer("journal")
+          .mayOnlyBeAccessedByLayers("root")
+          .layer("stream")
+          .definedBy("dev.hawser.gateway.stream")
+          .whereLayer("stream")
+          .mayOnlyBeAccessedByLayers("root", "session", "kafka", "journal");
 
   @ArchTest
   static final ArchRule connectionsAndSessionsKnowNeitherNettyNorHttpNorKafka =
       noClasses()
           .that()
-          .resideInAnyPackage("..gateway.connection..", "..gateway.session..")
+          .resideInAnyPackage("..gateway.connection..", "..gateway.session..", "..gateway.stream..")
           .should()
           .dependOnClassesThat()
           .resideInAnyPackage(
@@ -68,8 +80,10 @@ class LayeringTest {
           .resideInAPackage("io.netty..");
 
   @ArchTest
-  static final ArchRule sqlStaysInPresence =
+  static final ArchRule sqlStaysInTheJournal =
       noClasses()
+          .that()
+          .resideOutsideOfPackage("..gateway.journal..")
           .should()
           .dependOnClassesThat()
           .resideInAnyPackage("java.sql..", "io.r2dbc..", "org.flywaydb..");

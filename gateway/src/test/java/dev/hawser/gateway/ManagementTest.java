@@ -3,7 +3,7 @@ package dev.hawser.gateway;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.hawser.gateway.TestNode.Door;
+import dev.hawser.gateway.Node.Door;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 
@@ -15,7 +15,7 @@ class ManagementTest {
         TestNode node = TestNode.ready(parts)) {
       assertThat(node.management("/ready").statusCode()).isEqualTo(200);
       assertThat(node.management("/alive").statusCode()).isEqualTo(200);
-      try (Tab tab = Tab.open(node.url(Door.NETTY), TestNode.token("counted"))) {
+      try (Tab tab = Tab.open(node.url(Door.NETTY), Node.token("counted"))) {
         tab.awaitConnected();
         parts.push("counted", "1");
         await().until(() -> tab.received.size() == 1);

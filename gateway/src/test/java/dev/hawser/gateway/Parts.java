@@ -24,7 +24,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 final class Parts implements AutoCloseable {
 
   static final String DATABASE = "hawser";
-  private static final int PARTITIONS = 4;
+  static final int PARTITIONS = 4;
 
   final EmbeddedPostgreSql postgreSql;
   final EmbeddedKafka kafka;

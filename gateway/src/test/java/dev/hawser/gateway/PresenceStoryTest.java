@@ -3,7 +3,7 @@ package dev.hawser.gateway;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.hawser.gateway.TestNode.Door;
+import dev.hawser.gateway.Node.Door;
 import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -64,7 +64,7 @@ class PresenceStoryTest {
   }
 
   private static Tab open(TestNode node, Door door, String user) throws Exception {
-    return Tab.open(node.url(door), TestNode.token(user)).awaitConnected();
+    return Tab.open(node.url(door), Node.token(user)).awaitConnected();
   }
 
   @Test

@@ -4,7 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.hawser.gateway.TestNode.Door;
+import dev.hawser.gateway.Node.Door;
 import dev.hawser.protocol.event.EventHeaders;
 import java.time.Duration;
 import java.time.Instant;
@@ -46,7 +46,7 @@ class StockJavaClientTest {
     List<Tab> tabs = new ArrayList<>();
     try {
       for (int i = 0; i < USERS * TABS; i++) {
-        tabs.add(Tab.open(node.url(door), TestNode.token(user(door, i % USERS))));
+        tabs.add(Tab.open(node.url(door), Node.token(user(door, i % USERS))));
       }
       for (Tab tab : tabs) {
         tab.awaitConnected();
@@ -73,8 +73,8 @@ class StockJavaClientTest {
   @EnumSource
   void anEventSkipsTheTabItCameFrom(Door door) throws Exception {
     String user = "author-" + door;
-    try (Tab author = Tab.open(node.url(door), TestNode.token(user));
-        Tab other = Tab.open(node.url(door), TestNode.token(user))) {
+    try (Tab author = Tab.open(node.url(door), Node.token(user));
+        Tab other = Tab.open(node.url(door), Node.token(user))) {
       other.awaitConnected();
       String client = author.connected.get(20, TimeUnit.SECONDS);
       var echo = Parts.event(user, "\"echo\"");
@@ -92,7 +92,7 @@ class StockJavaClientTest {
   @EnumSource
   void aPublishReachesKafkaWithItsAuthorAndIsAcknowledged(Door door) throws Exception {
     int before = parts.records("hawser.upstream", 0).size();
-    try (Tab tab = Tab.open(node.url(door), TestNode.token("publisher-" + door))) {
+    try (Tab tab = Tab.open(node.url(door), Node.token("publisher-" + door))) {
       tab.awaitConnected();
       var acknowledged = new CompletableFuture<Boolean>();
       tab.client.publish(
@@ -117,7 +117,7 @@ class StockJavaClientTest {
   @ParameterizedTest
   @EnumSource
   void whatIsNotServedYetSaysSo(Door door) throws Exception {
-    try (Tab tab = Tab.open(node.url(door), TestNode.token("curious-" + door))) {
+    try (Tab tab = Tab.open(node.url(door), Node.token("curious-" + door))) {
       tab.awaitConnected();
       var answer = new CompletableFuture<Integer>();
       tab.client.rpc(
@@ -135,7 +135,7 @@ class StockJavaClientTest {
   @ParameterizedTest
   @EnumSource
   void aForgedTokenEndsTheClientForGood(Door door) throws Exception {
-    String token = TestNode.token("mallory");
+    String token = Node.token("mallory");
     String forged = token.substring(0, token.length() - 4) + "AAAA";
     try (Tab tab = Tab.open(node.url(door), forged)) {
       assertThat(tab.disconnected.get(20, TimeUnit.SECONDS)).isEqualTo(3500);
@@ -145,7 +145,7 @@ class StockJavaClientTest {
   @ParameterizedTest
   @EnumSource
   void anExpiredTokenIsNotLetIn(Door door) throws Exception {
-    String expired = TestNode.token("late", Instant.now().minusSeconds(60));
+    String expired = Node.token("late", Instant.now().minusSeconds(60));
     try (Tab tab = Tab.open(node.url(door), expired)) {
       // The SDK asks its (missing) token getter for a new token and gives up.
       assertThat(tab.disconnected.get(20, TimeUnit.SECONDS)).isEqualTo(1);
@@ -156,11 +156,11 @@ class StockJavaClientTest {
   @ParameterizedTest
   @EnumSource
   void theOldestTabGoesWhenThereAreTooMany(Door door) throws Exception {
-    try (Tab oldest = Tab.open(node.url(door), TestNode.token("hoarder-" + door))) {
+    try (Tab oldest = Tab.open(node.url(door), Node.token("hoarder-" + door))) {
       oldest.awaitConnected();
       List<Tab> others = new ArrayList<>();
       for (int i = 0; i < 16; i++) {
-        others.add(Tab.open(node.url(door), TestNode.token("hoarder-" + door)).awaitConnected());
+        others.add(Tab.open(node.url(door), Node.token("hoarder-" + door)).awaitConnected());
       }
       assertThat(oldest.disconnected.get(20, TimeUnit.SECONDS)).isEqualTo(3504);
       for (Tab tab : others) {

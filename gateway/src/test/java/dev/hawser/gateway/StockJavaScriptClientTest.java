@@ -6,7 +6,7 @@ import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.nimbusds.jose.util.JSONObjectUtils;
-import dev.hawser.gateway.TestNode.Door;
+import dev.hawser.gateway.Node.Door;
 import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
@@ -91,7 +91,7 @@ class StockJavaScriptClientTest {
       var reader = Thread.ofVirtual().start(() -> read(script, received));
       var tokens = new HashMap<String, Object>();
       for (int i = 0; i < USERS; i++) {
-        tokens.put(user(door, i), TestNode.token(user(door, i)));
+        tokens.put(user(door, i), Node.token(user(door, i)));
       }
       var writer = script.outputWriter(UTF_8);
       writer.write(

@@ -3,16 +3,20 @@ package dev.hawser.gateway;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.github.centrifugal.centrifuge.Client;
+import io.github.centrifugal.centrifuge.ClientState;
 import io.github.centrifugal.centrifuge.ConnectedEvent;
 import io.github.centrifugal.centrifuge.ConnectingEvent;
 import io.github.centrifugal.centrifuge.DisconnectedEvent;
 import io.github.centrifugal.centrifuge.EventListener;
 import io.github.centrifugal.centrifuge.Options;
 import io.github.centrifugal.centrifuge.ServerPublicationEvent;
+import io.github.centrifugal.centrifuge.ServerSubscribedEvent;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /** One tab of a user: the stock Java SDK (Protobuf), and what it got. */
 final class Tab extends EventListener implements AutoCloseable {
@@ -22,6 +26,16 @@ final class Tab extends EventListener implements AutoCloseable {
 
   final Client client;
   final List<String> received = new CopyOnWriteArrayList<>();
+
+  /** When each was received, {@link System#nanoTime}. */
+  final List<Long> receivedAt = new CopyOnWriteArrayList<>();
+
+  /** For each time it came back: whether the server said that it missed nothing. */
+  final List<Boolean> recoveries = new CopyOnWriteArrayList<>();
+
+  /** How often the connection ended. */
+  final AtomicInteger interruptions = new AtomicInteger();
+
   final CompletableFuture<String> connected = new CompletableFuture<>();
 
   /** When, {@link System#nanoTime}, and with which code the server said: come back. */
@@ -49,6 +63,19 @@ final class Tab extends EventListener implements AutoCloseable {
     return this;
   }
 
+  boolean isConnected() {
+    return client.getState() == ClientState.CONNECTED;
+  }
+
+  /** The longest time without an event. */
+  Duration silence() {
+    long longest = 0;
+    for (int i = 1; i < receivedAt.size(); i++) {
+      longest = Math.max(longest, receivedAt.get(i) - receivedAt.get(i - 1));
+    }
+    return Duration.ofNanos(longest);
+  }
+
   @Override
   public void onConnected(Client from, ConnectedEvent event) {
     connected.complete(event.getClient());
@@ -56,6 +83,9 @@ final class Tab extends EventListener implements AutoCloseable {
 
   @Override
   public void onConnecting(Client from, ConnectingEvent event) {
+    if (event.getCode() != 0) {
+      interruptions.incrementAndGet();
+    }
     if (event.getCode() >= SERVER_CODES) {
       sentAwayAt.complete(System.nanoTime());
       sentAwayWith.complete(event.getCode());
@@ -68,7 +98,15 @@ final class Tab extends EventListener implements AutoCloseable {
   }
 
   @Override
+  public void onSubscribed(Client from, ServerSubscribedEvent event) {
+    if (event.wasRecovering()) {
+      recoveries.add(event.getRecovered());
+    }
+  }
+
+  @Override
   public void onPublication(Client from, ServerPublicationEvent event) {
+    receivedAt.add(System.nanoTime());
     received.add(new String(event.getData(), UTF_8));
   }
 

@@ -149,7 +149,7 @@ class ClientConnectionTest {
     client.send(rpc(4));
     assertThat(client.transport.written).isEmpty();
 
-    played.outbox("alice").attached();
+    played.outbox("alice").attached(PlayedServices.TOP, false);
     played.outbox("alice").push(push("1"));
     thread.runWaiting();
 
@@ -199,7 +199,7 @@ class ClientConnectionTest {
     assertThat(client.transport.closes).containsExactly(3004);
     assertThat(played.detached("alice")).isTrue();
     // The answer comes too late and must not revive anything.
-    played.outbox("alice").attached();
+    played.outbox("alice").attached(PlayedServices.TOP, false);
     thread.runWaiting();
     assertThat(client.transport.written).isEmpty();
     assertThat(played.heard).containsExactly("closed 3004");
@@ -219,7 +219,7 @@ class ClientConnectionTest {
     assertThat(client.transport.closes).isEmpty();
     thread.advance(SECOND);
     assertThat(client.transport.closes).containsExactly(3501);
-    assertThat(played.toSessions).isEmpty();
+    assertThat(played.attached).isEmpty();
     assertThat(played.heard).containsExactly("closed 3501");
   }
 
@@ -308,7 +308,7 @@ class ClientConnectionTest {
     var outbox = played.outbox("alice");
     client.connection.closed();
     outbox.push(push("1"));
-    outbox.attached();
+    outbox.attached(PlayedServices.TOP, false);
     outbox.disconnect(DisconnectCode.CONNECTION_LIMIT);
     thread.runWaiting();
 
@@ -325,7 +325,7 @@ class ClientConnectionTest {
     thread.shutdown();
 
     outbox.push(push("1"));
-    outbox.attached();
+    outbox.attached(PlayedServices.TOP, false);
     outbox.disconnect(DisconnectCode.SHUTDOWN);
     var unused = loop.closeAll(DisconnectCode.SHUTDOWN, Integer.MAX_VALUE, Duration.ZERO);
 

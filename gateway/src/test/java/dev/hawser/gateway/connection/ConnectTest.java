@@ -168,7 +168,7 @@ class ConnectTest {
       assertThat(missing.end().code()).isEqualTo(1000);
       // No reply to the subscribe behind a refused connect.
       assertThat(expired.end()).isEqualTo(BAD_REQUEST);
-      assertThat(edge.played.toSessions).isEmpty();
+      assertThat(edge.played.attached).isEmpty();
     }
   }
 
@@ -186,7 +186,7 @@ class ConnectTest {
           .isEqualTo(new ServerFrame.ErrorReply(2, ErrorCode.PERMISSION_DENIED));
       client.send(new ClientCommand.Send(0, new Payload(new byte[] {'1'})));
       assertThat(edge.played.message().user()).isEmpty();
-      assertThat(edge.played.toSessions).isEmpty();
+      assertThat(edge.played.attached).isEmpty();
       assertThat(edge.played.heard).containsExactly("connected ");
     }
   }

@@ -6,7 +6,7 @@ import static org.awaitility.Awaitility.await;
 
 import dev.hawser.gateway.connection.RawClient.End;
 import dev.hawser.gateway.session.EncodedPush;
-import dev.hawser.gateway.session.Outbox;
+import dev.hawser.gateway.session.Receiver;
 import dev.hawser.protocol.client.ClientCommand;
 import dev.hawser.protocol.client.ErrorCode;
 import dev.hawser.protocol.client.JsonCodec;
@@ -85,8 +85,8 @@ class LivenessTest {
         var other = edge.connected("bob")) {
       slow.upgrade(JsonCodec.INSTANCE);
       slow.connect(Tokens.of("alice"));
-      Outbox toSlow = edge.played.outbox("alice");
-      Outbox toOther = edge.played.outbox("bob");
+      Receiver toSlow = edge.played.outbox("alice");
+      Receiver toOther = edge.played.outbox("bob");
       var small = new ServerFrame.Push("#bob", Publication.of(new Payload("1".getBytes(UTF_8)), 0));
       long sent = 0;
       for (int round = 0; round < 400 && !edge.played.detached("alice"); round++) {

@@ -4,9 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.typesafe.config.ConfigFactory;
-import dev.hawser.gateway.session.Outbox;
-import dev.hawser.gateway.session.Session;
+import dev.hawser.gateway.session.Receiver;
+import dev.hawser.gateway.session.Sessions;
 import dev.hawser.protocol.client.DisconnectCode;
+import dev.hawser.protocol.client.StreamPosition;
 import java.time.Clock;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -16,12 +17,16 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What connections work with, played by the test: sessions that let everybody in (or wait, or
  * fail), an upstream that acknowledges at once (or waits, or fails), and a listener that remembers.
  */
 public final class PlayedServices {
+
+  /** Where every stream ends. */
+  static final StreamPosition TOP = new StreamPosition(41, "played");
 
   /** What a played part does when it is called. */
   enum Mode {
@@ -31,10 +36,12 @@ public final class PlayedServices {
     THROW
   }
 
-  /** A command that a connection sent to the session of a user. */
-  record ToSession(String user, Session.Command command) {}
+  /** A connection that asked for the session of a user. */
+  record Attached(
+      String user, long connection, @Nullable StreamPosition since, Receiver receiver) {}
 
-  final List<ToSession> toSessions = new CopyOnWriteArrayList<>();
+  final List<Attached> attached = new CopyOnWriteArrayList<>();
+  final List<Long> detached = new CopyOnWriteArrayList<>();
   final LinkedBlockingQueue<Upstream.Message> messages = new LinkedBlockingQueue<>();
   final ConcurrentLinkedQueue<CompletableFuture<Void>> held = new ConcurrentLinkedQueue<>();
   final List<String> heard = new CopyOnWriteArrayList<>();
@@ -56,28 +63,37 @@ public final class PlayedServices {
             .withFallback(config)
             .withFallback(ConfigFactory.defaultReferenceUnresolved())
             .resolve();
+    var drain = DrainSettings.from(config.getConfig("hawser.drain"));
     services =
         new ConnectionServices(
             ConnectionSettings.from(config.getConfig("hawser.connection")),
-            DrainSettings.from(config.getConfig("hawser.drain")),
+            () -> drain,
             new Authenticator(AuthenticatorSettings.from(config.getConfig("hawser.auth"))),
             new ConnectionId(() -> 7, Clock.systemUTC()),
-            this::toSession,
+            new PlayedSessions(),
             this::upstream,
             new Ears(),
             "1.2.3");
   }
 
-  private void toSession(String user, Session.Command command) {
-    toSessions.add(new ToSession(user, command));
-    switch (sessions) {
-      case ANSWER -> {
-        if (command instanceof Session.Attach attach) {
-          attach.outbox().attached();
-        }
+  private final class PlayedSessions implements Sessions {
+    @Override
+    public void attach(
+        String user, long connection, @Nullable StreamPosition since, Receiver receiver) {
+      attached.add(new Attached(user, connection, since, receiver));
+      switch (sessions) {
+        case ANSWER -> receiver.attached(TOP, since != null);
+        case HOLD, FAIL -> {}
+        case THROW -> throw new IllegalStateException("no session today");
       }
-      case HOLD, FAIL -> {}
-      case THROW -> throw new IllegalStateException("no session today");
+    }
+
+    @Override
+    public void detach(long connection) {
+      detached.add(connection);
+      if (sessions == Mode.THROW) {
+        throw new IllegalStateException("no session today");
+      }
     }
   }
 
@@ -104,24 +120,18 @@ public final class PlayedServices {
     }
   }
 
-  /** The way to the user's latest connection; waits for it to attach. */
-  Outbox outbox(String user) {
+  /** The user's latest connection, as its session sees it; waits for it to attach. */
+  Receiver outbox(String user) {
     await().until(() -> !attached(user).isEmpty());
-    return attached(user).getLast().outbox();
+    return attached(user).getLast().receiver();
   }
 
-  List<Session.Attach> attached(String user) {
-    return toSessions.stream()
-        .filter(sent -> sent.user().equals(user))
-        .map(ToSession::command)
-        .filter(Session.Attach.class::isInstance)
-        .map(Session.Attach.class::cast)
-        .toList();
+  List<Attached> attached(String user) {
+    return attached.stream().filter(asked -> asked.user().equals(user)).toList();
   }
 
   boolean detached(String user) {
-    return toSessions.stream()
-        .anyMatch(sent -> sent.user().equals(user) && sent.command() instanceof Session.Detach);
+    return attached(user).stream().anyMatch(asked -> detached.contains(asked.connection()));
   }
 
   private final class Ears implements ConnectionListener {

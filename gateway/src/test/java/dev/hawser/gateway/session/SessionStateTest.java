@@ -9,16 +9,27 @@ import java.util.Random;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
+import org.apache.pekko.actor.AddressFromURIString;
+import org.apache.pekko.actor.testkit.typed.javadsl.TestInbox;
+import org.apache.pekko.cluster.UniqueAddress;
 import org.junit.jupiter.api.Test;
 
 class SessionStateTest {
 
-  private static SessionState.Connection connection(long id) {
-    return new SessionState.Connection(id, new HeardOutbox());
+  private static final TestInbox<Edge.Message> EDGE = TestInbox.create();
+  private static final UniqueAddress LIVING = node(1);
+  private static final UniqueAddress DEAD = node(2);
+
+  private static UniqueAddress node(long uid) {
+    return new UniqueAddress(AddressFromURIString.parse("pekko://hawser@127.0.0.1:7355"), uid);
   }
 
-  private static List<Long> ids(List<SessionState.Connection> connections) {
-    return connections.stream().map(SessionState.Connection::id).toList();
+  private static Outbox connection(long id, UniqueAddress node) {
+    return new RemoteOutbox(id, EDGE.getRef(), node);
+  }
+
+  private static List<Long> ids(List<Outbox> connections) {
+    return connections.stream().map(Outbox::id).toList();
   }
 
   @Property(tries = 300)
@@ -30,7 +41,7 @@ class SessionStateTest {
     for (int step = 0; step < 100; step++) {
       long id = 1L + random.nextInt(10);
       if (random.nextBoolean()) {
-        var gone = state.attach(connection(id));
+        var gone = state.attach(connection(id, LIVING));
         Long expected = null;
         if (!model.contains(id)) {
           if (model.size() < limit) {
@@ -47,41 +58,22 @@ class SessionStateTest {
         state.detach(id);
         model.remove((Long) id);
       }
-      assertThat(ids(state.receivers(0))).isEqualTo(model);
-      long excluded = 1L + random.nextInt(10);
-      assertThat(ids(state.receivers(excluded)))
-          .isEqualTo(model.stream().filter(known -> known != excluded).toList());
+      assertThat(ids(state.connections())).isEqualTo(model);
       assertThat(state.isEmpty()).isEqualTo(model.isEmpty());
     }
   }
 
-  @Property(tries = 300)
-  void ofOnePartitionEachRecordIsNewOnceHoweverOftenItIsReadAgain(
-      @ForAll long seed, @ForAll @IntRange(min = 1, max = 50) int records) {
-    var random = new Random(seed);
-    var state = new SessionState(new DevicePolicy(1, Excess.KICK_OLDEST));
-    List<Long> delivered = new ArrayList<>();
-    long committed = 0;
-    for (int start = 0; start < 5; start++) {
-      // A consumer starts at its last commit and gets some way.
-      long end = start == 4 ? records : Math.min(records, committed + random.nextInt(records));
-      for (long offset = committed; offset < end; offset++) {
-        if (state.advance(3, offset)) {
-          delivered.add(offset);
-        }
-      }
-      committed =
-          end == committed ? committed : committed + random.nextInt((int) (end - committed));
-    }
-    assertThat(delivered).doesNotHaveDuplicates().isSorted().hasSize(records);
-  }
-
   @Test
-  void offsetsOfAnotherPartitionStartAnew() {
-    var state = new SessionState(new DevicePolicy(1, Excess.KICK_OLDEST));
+  void connectionsOfANodeThatIsGoneAreForgotten() {
+    var state = new SessionState(new DevicePolicy(5, Excess.KICK_OLDEST));
+    var nodes = new Nodes(1);
+    state.attach(connection(1, LIVING));
+    state.attach(connection(2, DEAD));
+    state.prune(nodes);
+    assertThat(ids(state.connections())).containsExactly(1L, 2L);
 
-    assertThat(state.advance(0, 100)).isTrue();
-    assertThat(state.advance(1, 5)).isTrue();
-    assertThat(state.advance(1, 5)).isFalse();
+    nodes.removed(DEAD);
+    state.prune(nodes);
+    assertThat(ids(state.connections())).containsExactly(1L);
   }
 }

@@ -7,11 +7,15 @@ import static org.awaitility.Awaitility.await;
 
 import com.typesafe.config.ConfigFactory;
 import dev.hawser.gateway.session.DevicePolicy.Excess;
+import dev.hawser.gateway.stream.StreamLog;
 import dev.hawser.protocol.client.Payload;
+import dev.hawser.protocol.client.StreamPosition;
 import dev.hawser.protocol.event.PushEvent;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.LongStream;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
 import org.apache.pekko.cluster.sharding.ShardRegion.CurrentShardRegionState;
@@ -37,16 +41,28 @@ class SessionTest {
         ActorTestKit.create(
             "sessions",
             ConfigFactory.parseString(
-                    "hawser.cluster.port = 0, pekko.remote.artery.canonical.port = 0")
+                    "hawser.cluster.port = 0, pekko.remote.artery.canonical.port = 0,"
+                        + " pekko.cluster.roles = [gateway]")
                 .withFallback(ConfigFactory.parseResources("hawser-pekko.conf"))
                 .withFallback(ConfigFactory.defaultReferenceUnresolved())
                 .resolve());
     final ClusterSharding sharding = ClusterSharding.get(kit.system());
+    final Attachments attachments;
 
     Node(DevicePolicy policy) {
       var cluster = Cluster.get(kit.system());
       cluster.manager().tell(Join.create(cluster.selfMember().address()));
-      Session.init(sharding, policy, IDLE);
+      var feeds = new Feeds(8, "epoch");
+      for (int shard = 0; shard < feeds.shards(); shard++) {
+        feeds.started(shard, 0, 0);
+      }
+      attachments = Attachments.start(kit.system(), feeds, "ws://here", 1_000);
+      Session.init(sharding, cluster, settings(policy), feeds, null, attachments.nodes(), null);
+    }
+
+    static SessionSettings settings(DevicePolicy policy) {
+      return new SessionSettings(
+          policy, IDLE, 1_000, new StreamLog.Limits(100, 100_000, IDLE.dividedBy(2)));
     }
 
     User newUser() {
@@ -62,7 +78,7 @@ class SessionTest {
     }
 
     Tab connect() {
-      var tab = new Tab(this, CONNECTIONS.incrementAndGet(), new HeardOutbox());
+      var tab = new Tab(this, CONNECTIONS.incrementAndGet(), new HeardReceiver());
       tab.attach();
       return tab;
     }
@@ -80,15 +96,15 @@ class SessionTest {
       tell(
           new Session.Push(
               new PushEvent(id, null, null, null, payload),
-              4,
-              offset,
+              offset + 1,
               excluded == null ? 0 : excluded.connection,
               acknowledged.ref()));
       acknowledged.expectMessage(Duration.ofSeconds(10), Done.getInstance());
     }
 
     String pushed(int offset) {
-      return "{\"push\":{\"channel\":\"#%s\",\"pub\":{\"data\":{\"n\":%d}}}}".formatted(id, offset);
+      return "{\"push\":{\"channel\":\"#%s\",\"pub\":{\"data\":{\"n\":%d},\"offset\":%d}}}"
+          .formatted(id, offset, offset + 1);
     }
 
     boolean inMemory() {
@@ -99,21 +115,24 @@ class SessionTest {
     }
   }
 
-  private record Tab(User user, long connection, HeardOutbox outbox) {
+  private record Tab(User user, long connection, HeardReceiver outbox) {
 
     void attach() {
-      user.tell(new Session.Attach(connection, outbox));
+      user.node.attachments.attach(user.id, connection, null, outbox);
     }
 
     void detach() {
-      user.tell(new Session.Detach(connection));
+      user.node.attachments.detach(connection);
     }
   }
 
   @AfterAll
   static void end() {
-    KICKING.kit.shutdownTestKit();
-    REJECTING.kit.shutdownTestKit();
+    for (Node node : List.of(KICKING, REJECTING)) {
+      // Those that stay would look for their sessions as long as they end.
+      LongStream.rangeClosed(1, CONNECTIONS.get()).forEach(node.attachments::detach);
+      node.kit.shutdownTestKit();
+    }
   }
 
   @Test
@@ -219,18 +238,6 @@ class SessionTest {
   }
 
   @Test
-  void aConnectionThatAttachesTwiceIsThereOnce() {
-    var user = KICKING.newUser();
-    var tab = user.connected();
-    tab.attach();
-    assertThat(tab.outbox.next()).isEqualTo("attached");
-    user.push(1, null);
-
-    assertThat(tab.outbox.next()).isEqualTo(user.pushed(1));
-    assertThat(tab.outbox.already()).isNull();
-  }
-
-  @Test
   void aSessionLeavesMemoryWhenNobodyIsThereAndComesBack() {
     var user = KICKING.newUser();
     var tab = user.connected();
@@ -264,11 +271,42 @@ class SessionTest {
   }
 
   @Test
+  void whoComesBackGetsWhatItMissed() {
+    var user = KICKING.newUser();
+    var first = user.connected();
+    user.push(1, null);
+    user.push(2, null);
+    user.push(3, null);
+    first.detach();
+    var back = new Tab(user, CONNECTIONS.incrementAndGet(), new HeardReceiver());
+    user.node.attachments.attach(
+        user.id, back.connection, new StreamPosition(2, "epoch"), back.outbox);
+
+    assertThat(back.outbox.next()).isEqualTo("recovered");
+    assertThat(back.outbox.next()).isEqualTo(user.pushed(2));
+    assertThat(back.outbox.next()).isEqualTo(user.pushed(3));
+    user.push(4, null);
+    assertThat(back.outbox.next()).isEqualTo(user.pushed(4));
+  }
+
+  @Test
+  void aPositionOfAnotherEpochIsNotRecovered() {
+    var user = KICKING.newUser();
+    user.push(1, null);
+    var back = new Tab(user, CONNECTIONS.incrementAndGet(), new HeardReceiver());
+    user.node.attachments.attach(
+        user.id, back.connection, new StreamPosition(1, "older"), back.outbox);
+
+    assertThat(back.outbox.next()).isEqualTo("attached");
+    user.push(2, null);
+    assertThat(back.outbox.next()).isEqualTo(user.pushed(2));
+  }
+
+  @Test
   void anIdleTimeoutOfNothingIsRefused() {
-    assertThatThrownBy(
-            () ->
-                Session.init(
-                    KICKING.sharding, new DevicePolicy(1, Excess.KICK_OLDEST), Duration.ZERO))
+    var policy = new DevicePolicy(1, Excess.KICK_OLDEST);
+    var limits = new StreamLog.Limits(1, 1, IDLE);
+    assertThatThrownBy(() -> new SessionSettings(policy, Duration.ZERO, 1, limits))
         .hasMessageContaining("hawser.session.idle-timeout is PT0S, expected");
   }
 }

@@ -448,7 +448,7 @@ class ManifestsTest {
     // Ports of bin/hawser, by way of kind, to those of the services.
     String mappings = Files.readString(Manifests.DIRECTORY.resolve(KIND + "/cluster.yaml"));
     var ports = new Ports();
-    Map.of("websocket", ports.webSocket(), "http", ports.http(), "outside", ports.kafka())
+    Map.of("websocket", ports.webSocket(1), "http", ports.http(1), "outside", ports.kafka())
         .forEach(
             (name, port) -> {
               int nodePort =
