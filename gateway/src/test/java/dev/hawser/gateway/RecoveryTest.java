@@ -81,6 +81,8 @@ class RecoveryTest {
         Tab quiet = open("quiet")) {
       parts.push("heard", "1");
       await().atMost(PATIENCE).until(() -> heard.received.size() == 1);
+      // Another event moves what is committed behind that of the first user.
+      parts.pushNumbered(List.of("others", "more", "and", "more-still", "all-of-them"), 3);
       awaitCommitted();
       replaceNode();
       parts.push("heard", "2");

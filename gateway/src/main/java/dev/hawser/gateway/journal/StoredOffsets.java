@@ -1,5 +1,7 @@
 package dev.hawser.gateway.journal;
 
+import static java.util.Objects.requireNonNull;
+
 import dev.hawser.gateway.stream.LastOffsets;
 import dev.hawser.presence.PresenceDatabase;
 import java.util.ArrayList;
@@ -31,7 +33,7 @@ public final class StoredOffsets implements LastOffsets {
   private final AtomicBoolean migrating = new AtomicBoolean();
 
   /** By shard: the offset since which all users' last offsets were kept. */
-  private final Map<Integer, Long> since = new ConcurrentHashMap<>();
+  private final Map<Integer, CompletableFuture<Long>> since = new ConcurrentHashMap<>();
 
   private final Queue<Question> questions = new ConcurrentLinkedQueue<>();
   private final AtomicBoolean reading = new AtomicBoolean();
@@ -67,8 +69,8 @@ public final class StoredOffsets implements LastOffsets {
                         SELECT shard, since FROM stream_shards WHERE epoch = $1 AND shard = ANY($2)
                         """,
                         row ->
-                            since.put(
-                                row.get("shard", Integer.class), row.get("since", Long.class)),
+                            since(requireNonNull(row.get("shard", Integer.class)))
+                                .complete(requireNonNull(row.get("since", Long.class))),
                         List.of(epoch, shards, offsets))
                     .toFuture())
         .thenApply(rows -> Done.getInstance());
@@ -122,15 +124,19 @@ public final class StoredOffsets implements LastOffsets {
 
   @Override
   public CompletionStage<Long> of(int shard, String user) {
-    Long complete = since.get(shard);
-    if (complete == null) {
-      return CompletableFuture.failedFuture(
-          new IllegalStateException("shard %d is not opened yet".formatted(shard)));
-    }
     var question = new Question(user, new CompletableFuture<>());
-    questions.add(question);
-    read();
-    return question.answer().thenApply(offset -> Math.max(offset, complete));
+    // Who asks before the shard is opened waits; sessions know how long.
+    return since(shard)
+        .thenCompose(
+            complete -> {
+              questions.add(question);
+              read();
+              return question.answer().thenApply(offset -> Math.max(offset, complete));
+            });
+  }
+
+  private CompletableFuture<Long> since(int shard) {
+    return since.computeIfAbsent(shard, unopened -> new CompletableFuture<>());
   }
 
   private void read() {
@@ -150,8 +156,12 @@ public final class StoredOffsets implements LastOffsets {
         database
             .query(
                 "SELECT user_id, last_offset FROM stream_offsets WHERE epoch = $1 AND user_id = ANY($2)",
-                row ->
-                    found.put(row.get("user_id", String.class), row.get("last_offset", Long.class)),
+                row -> {
+                  found.put(
+                      requireNonNull(row.get("user_id", String.class)),
+                      requireNonNull(row.get("last_offset", Long.class)));
+                  return true;
+                },
                 List.of(epoch, users))
             .toFuture()
             .whenComplete(
