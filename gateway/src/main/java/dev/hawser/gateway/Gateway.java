@@ -326,7 +326,7 @@ public final class Gateway {
         .thenCompose(
             topic -> {
               var feeds = new Feeds(topic.partitions().size(), epoch(topic));
-              var lastOffsets = new StoredOffsets(streams(), feeds.epoch());
+              var lastOffsets = new StoredOffsets(streams(), feeds.epoch(), Session::mailboxId);
               return open(feeds, lastOffsets, new PlacementByPartition(system), upstream)
                   .thenAccept(attachments -> consume(feeds, lastOffsets, publisher, upstream));
             })
@@ -359,6 +359,7 @@ public final class Gateway {
         new EventConsumer(
             system,
             settings.kafka(),
+            settings.offline(),
             settings.session().recovery().age(),
             feeds,
             lastOffsets,

@@ -7,6 +7,7 @@ import dev.hawser.gateway.connection.ConnectionSettings;
 import dev.hawser.gateway.connection.DrainSettings;
 import dev.hawser.gateway.http.HttpSettings;
 import dev.hawser.gateway.kafka.KafkaSettings;
+import dev.hawser.gateway.kafka.OfflineDefaults;
 import dev.hawser.gateway.session.SessionSettings;
 import dev.hawser.gateway.socket.WebSocketSettings;
 import dev.hawser.presence.PresenceSettings;
@@ -23,6 +24,7 @@ record GatewaySettings(
     int shards,
     String advertisedUrl,
     KafkaSettings kafka,
+    OfflineDefaults offline,
     PresenceSettings presence) {
 
   /** What {@code hawser dev} signs tokens with; everybody can read it here. */
@@ -48,6 +50,7 @@ record GatewaySettings(
             config.getInt("session.shards"),
             advertisedUrl(config),
             KafkaSettings.from(config.getConfig("kafka")),
+            OfflineDefaults.from(config.getConfig("mailbox")),
             PresenceSettings.from(config.getConfig("presence")));
     String environment = config.getString("environment");
     switch (environment) {

@@ -1,8 +1,11 @@
 package dev.hawser.gateway;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.hawser.protocol.event.EventHeaders;
+import java.sql.DriverManager;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -17,7 +20,14 @@ import org.junit.jupiter.api.Test;
 class RecoveryTest {
 
   private static final Duration PATIENCE = Duration.ofSeconds(30);
-  private static final String SHORT_WINDOW = "hawser.recovery.window = 1s";
+
+  /** Pongs acknowledge: let there be many. */
+  private static final String SHORT_WINDOW =
+      """
+      hawser.recovery.window = 1s
+      hawser.connection.ping-interval = 2s
+      hawser.connection.pong-timeout = 1s
+      """;
 
   private Parts parts;
   private TestNode node;
@@ -102,7 +112,7 @@ class RecoveryTest {
       await().atMost(PATIENCE).until(() -> tab.received.size() == 1);
       balancer.cut();
       await().atMost(PATIENCE).until(() -> !tab.isConnected());
-      parts.push("away", "2");
+      push("away", "2", "drop");
       awaitCommitted();
       replaceNode();
       balancer.goOn();
@@ -111,6 +121,90 @@ class RecoveryTest {
       parts.push("away", "3");
       await().atMost(PATIENCE).until(() -> tab.received.size() == 2);
       assertThat(tab.received).containsExactly("1", "3");
+    }
+  }
+
+  private void push(String user, String payload, String offline) throws Exception {
+    var event = Parts.event(user, payload);
+    event.headers().add(EventHeaders.OFFLINE, offline.getBytes(UTF_8));
+    parts.push(event);
+  }
+
+  @Test
+  void whoWasAwayForLongGetsWhatWasKeptInOrderAndIsToldThatNothingIsMissing() throws Exception {
+    try (Tab tab = open("long-away")) {
+      parts.push("long-away", "1");
+      await().atMost(PATIENCE).until(() -> tab.received.size() == 1);
+      balancer.cut();
+      await().atMost(PATIENCE).until(() -> !tab.isConnected());
+      parts.push("long-away", "2");
+      parts.push("long-away", "3");
+      awaitCommitted();
+      replaceNode();
+      balancer.goOn();
+      await().atMost(PATIENCE).until(() -> tab.received.size() == 3);
+      assertThat(tab.received).containsExactly("1", "2", "3");
+      assertThat(tab.recoveries).containsExactly(true);
+    }
+  }
+
+  @Test
+  void whoNeverWasThereGetsWhatWasKeptAndAnotherTabLaterDoesNot() throws Exception {
+    push("offline", "1", "keep");
+    push("offline", "2", "drop");
+    push("offline", "3", "keep");
+    awaitCommitted();
+    replaceNode();
+    try (Tab first = open("offline")) {
+      await().atMost(PATIENCE).until(() -> first.received.size() == 2);
+      assertThat(first.received).containsExactly("1", "3");
+      try (Tab second = open("offline")) {
+        parts.push("offline", "4");
+        await().atMost(PATIENCE).until(() -> !second.received.isEmpty());
+        assertThat(second.received).containsExactly("4");
+        await().atMost(PATIENCE).until(() -> first.received.size() == 3);
+      }
+      // Until a pong has said that it has all.
+      awaitMailboxEmpty("offline");
+    }
+    replaceNode();
+    try (Tab later = open("offline")) {
+      parts.push("offline", "5");
+      await().atMost(PATIENCE).until(() -> !later.received.isEmpty());
+      assertThat(later.received).containsExactly("5");
+    }
+  }
+
+  /** The last change of a mailbox is an acknowledgement, which is not a list of events. */
+  private void awaitMailboxEmpty(String user) throws Exception {
+    await()
+        .atMost(PATIENCE)
+        .until(
+            () -> {
+              try (var connection =
+                      DriverManager.getConnection(parts.postgreSql.jdbcUrl(Parts.DATABASE));
+                  var statement = connection.createStatement();
+                  var row =
+                      statement.executeQuery(
+                          "SELECT event_ser_manifest FROM event_journal WHERE persistence_id = 'Mailbox|"
+                              + user
+                              + "' ORDER BY seq_nr DESC LIMIT 1")) {
+                return row.next() && row.getString(1).equals("ma");
+              }
+            });
+  }
+
+  @Test
+  void whileKafkaForgetsNothingPostgreSqlMayBeAway() throws Exception {
+    parts.postgreSql.stop();
+    parts.push("patient", "1");
+    Thread.sleep(3_000);
+    parts.postgreSql.restart();
+    awaitCommitted();
+    replaceNode();
+    try (Tab tab = open("patient")) {
+      await().atMost(PATIENCE).until(() -> !tab.received.isEmpty());
+      assertThat(tab.received).containsExactly("1");
     }
   }
 
@@ -135,9 +229,7 @@ class RecoveryTest {
     try (Tab tab = open("repeated")) {
       for (String payload : List.of("1", "1", "2")) {
         var event = Parts.event("repeated", payload);
-        event
-            .headers()
-            .add("X-ID", ("id-" + payload).getBytes(java.nio.charset.StandardCharsets.UTF_8));
+        event.headers().add("X-ID", ("id-" + payload).getBytes(UTF_8));
         parts.push(event);
       }
       await().atMost(PATIENCE).until(() -> tab.received.contains("2"));

@@ -2,6 +2,7 @@ package dev.hawser.presence;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
+import static org.awaitility.Awaitility.await;
 
 import java.time.Duration;
 import java.time.Instant;
@@ -439,7 +440,8 @@ class PresenceRecorderTest {
           node.recorder.disconnected("user-" + i);
         }
       }
-      assertThat(node.settle()).isTrue();
+      // The first try may be refused: another's statement was in the way, or the machine is slow.
+      await().until(node::settle);
     }
     assertThat(database.rows("SELECT count(*) FROM watching_times WHERE terminate_at IS NULL"))
         .containsExactly("0");

@@ -8,6 +8,7 @@ import dev.hawser.protocol.client.Codec;
 import dev.hawser.protocol.client.DisconnectCode;
 import dev.hawser.protocol.client.ErrorCode;
 import dev.hawser.protocol.client.InappropriatePayloadException;
+import dev.hawser.protocol.client.KnownField;
 import dev.hawser.protocol.client.MalformedFrameException;
 import dev.hawser.protocol.client.Payload;
 import dev.hawser.protocol.client.Result;
@@ -34,7 +35,7 @@ public final class ClientConnection implements Receiver {
   private static final int MAX_CHANNEL_LENGTH = 255;
   private static final int MAX_WAITING_COMMANDS = 256;
 
-  /** Of the client's name and of its version; both are kept, and go with every message. */
+  /** Of the client's name, version, and device, which are kept. */
   private static final int MAX_VERSION_LENGTH = 64;
 
   private enum State {
@@ -60,6 +61,12 @@ public final class ClientConnection implements Receiver {
   private boolean attached;
   private boolean awaitingPong;
   private int upstreamInFlight;
+
+  /** Offset of the last push since the last ping, 0 for none. */
+  private long written;
+
+  /** Offset of the last push before the last ping: its pong acknowledges it. 0 for none. */
+  private long pinged;
 
   /** Only while connecting. */
   private @Nullable Connecting connecting;
@@ -200,7 +207,7 @@ public final class ClientConnection implements Receiver {
       run(() -> reject(DisconnectCode.INAPPROPRIATE_PROTOCOL, notSayable.getMessage()));
       return;
     }
-    run(() -> deliver(frame));
+    run(() -> deliver(frame, push.offset()));
   }
 
   @Override
@@ -208,8 +215,9 @@ public final class ClientConnection implements Receiver {
     run(() -> close(code));
   }
 
-  private void deliver(byte[] frame) {
+  private void deliver(byte[] frame, long offset) {
     if (state == State.CONNECTED && write(frame)) {
+      written = offset;
       services.listener().pushed();
     }
   }
@@ -218,6 +226,8 @@ public final class ClientConnection implements Receiver {
 
   void ping() {
     awaitingPong = true;
+    pinged = written;
+    written = 0;
     write(new ServerFrame.Ping());
     watchExpiry();
   }
@@ -272,7 +282,7 @@ public final class ClientConnection implements Receiver {
 
   private void onCommand(ClientCommand command) {
     switch (command) {
-      case ClientCommand.Pong pong -> awaitingPong = false;
+      case ClientCommand.Pong pong -> onPong();
       case ClientCommand.Connect again -> reject(DisconnectCode.BAD_REQUEST, "connect twice");
       case ClientCommand.Refresh refresh -> onRefresh(refresh);
       case ClientCommand.Publish publish -> onPublish(publish);
@@ -284,8 +294,31 @@ public final class ClientConnection implements Receiver {
       case ClientCommand.Presence presence -> error(presence.id(), ErrorCode.NOT_AVAILABLE);
       case ClientCommand.PresenceStats stats -> error(stats.id(), ErrorCode.NOT_AVAILABLE);
       case ClientCommand.History history -> error(history.id(), ErrorCode.NOT_AVAILABLE);
-      case ClientCommand.Rpc rpc -> error(rpc.id(), ErrorCode.NOT_AVAILABLE);
+      case ClientCommand.Rpc rpc -> onRpc(rpc);
     }
+  }
+
+  /** TCP keeps the order: what was written before the ping has arrived before it. */
+  private void onPong() {
+    awaitingPong = false;
+    if (pinged != 0) {
+      services.sessions().acknowledge(id, pinged);
+      pinged = 0;
+    }
+  }
+
+  private void onRpc(ClientCommand.Rpc command) {
+    if (!command.method().equals("ack")) {
+      error(command.id(), ErrorCode.NOT_AVAILABLE);
+      return;
+    }
+    String offset = KnownField.OFFSET.in(command.data());
+    if (offset == null || !offset.matches("\\d{1,18}")) {
+      error(command.id(), ErrorCode.BAD_REQUEST);
+      return;
+    }
+    services.sessions().acknowledge(id, Long.parseLong(offset));
+    reply(command.id(), new Result.RpcResult(Payload.EMPTY));
   }
 
   private void onConnect(ClientCommand.Connect command) {
@@ -321,7 +354,10 @@ public final class ClientConnection implements Receiver {
     } else {
       attached = true;
       StreamPosition since = attaching.command.subs().get(personalChannel());
-      services.sessions().attach(identity.user(), id, since, this);
+      String device = KnownField.DEVICE.in(attaching.command.data());
+      services
+          .sessions()
+          .attach(identity.user(), id, device == null ? "" : cut(device), since, this);
     }
   }
 

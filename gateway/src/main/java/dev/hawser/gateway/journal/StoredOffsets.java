@@ -4,17 +4,18 @@ import static java.util.Objects.requireNonNull;
 
 import dev.hawser.gateway.stream.LastOffsets;
 import dev.hawser.presence.PresenceDatabase;
+import io.r2dbc.spi.Row;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Queue;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.UnaryOperator;
 import org.apache.pekko.Done;
 
 /**
@@ -23,29 +24,46 @@ import org.apache.pekko.Done;
  */
 public final class StoredOffsets implements LastOffsets {
 
+  /** Name of the scripts that make these tables, and the journal's, which are asked, too. */
+  static final String TABLES = "streams";
+
   private static final int ROWS = 2_000;
 
-  private record Question(String user, CompletableFuture<Long> answer) {}
+  private static final Past NOTHING = new Past(0, false);
+
+  /** One statement tells of many users what they had last, and whether they may have mail. */
+  private static final String PASTS =
+      """
+      SELECT user_id, coalesce(last_offset, 0) AS last,
+        EXISTS (SELECT FROM event_journal
+                WHERE persistence_id = mailbox AND NOT deleted)
+        OR EXISTS (SELECT FROM snapshot WHERE persistence_id = mailbox) AS mail
+      FROM unnest($2::text[], $3::text[]) AS asked (user_id, mailbox)
+      LEFT JOIN (SELECT user_id, last_offset FROM stream_offsets WHERE epoch = $1) AS known
+        USING (user_id)
+      """;
 
   private final PresenceDatabase database;
   private final String epoch;
+  private final UnaryOperator<String> mailboxOf;
   private final CompletableFuture<Done> migrated = new CompletableFuture<>();
   private final AtomicBoolean migrating = new AtomicBoolean();
 
   /** By shard: the offset since which all users' last offsets were kept. */
   private final Map<Integer, CompletableFuture<Long>> since = new ConcurrentHashMap<>();
 
-  private final Queue<Question> questions = new ConcurrentLinkedQueue<>();
-  private final AtomicBoolean reading = new AtomicBoolean();
+  private final Batches<String, Past> questions = new Batches<>(ROWS, this::read);
 
   /**
    * Of one life of the events topic.
    *
    * @param epoch names it
+   * @param mailboxOf what a user's mailbox is called in the journal
    */
-  public StoredOffsets(PresenceDatabase database, String epoch) {
+  public StoredOffsets(PresenceDatabase database, String epoch, UnaryOperator<String> mailboxOf) {
     this.database = database;
     this.epoch = epoch;
+    this.mailboxOf = mailboxOf;
   }
 
   @Override
@@ -79,7 +97,7 @@ public final class StoredOffsets implements LastOffsets {
   private CompletionStage<Done> migrate() {
     if (migrating.compareAndSet(false, true)) {
       var unused =
-          CompletableFuture.runAsync(() -> database.migrate("streams"))
+          CompletableFuture.runAsync(() -> database.migrate(TABLES))
               .whenComplete(
                   (done, failure) -> {
                     if (failure == null) {
@@ -123,58 +141,39 @@ public final class StoredOffsets implements LastOffsets {
   }
 
   @Override
-  public CompletionStage<Long> of(int shard, String user) {
-    var question = new Question(user, new CompletableFuture<>());
+  public CompletionStage<Past> of(int shard, String user) {
     // Who asks before the shard is opened waits; sessions know how long.
     return since(shard)
         .thenCompose(
-            complete -> {
-              questions.add(question);
-              read();
-              return question.answer().thenApply(offset -> Math.max(offset, complete));
-            });
+            complete ->
+                questions
+                    .ask(user)
+                    .thenApply(past -> new Past(Math.max(past.last(), complete), past.mail())));
   }
 
   private CompletableFuture<Long> since(int shard) {
     return since.computeIfAbsent(shard, unopened -> new CompletableFuture<>());
   }
 
-  private void read() {
-    if (questions.isEmpty() || !reading.compareAndSet(false, true)) {
-      return;
-    }
-    List<Question> asked = new ArrayList<>();
-    for (Question next = questions.poll(); next != null; next = questions.poll()) {
-      asked.add(next);
-      if (asked.size() == ROWS) {
-        break;
-      }
-    }
-    String[] users = asked.stream().map(Question::user).distinct().toArray(String[]::new);
-    Map<String, Long> found = new HashMap<>();
-    var unused =
-        database
-            .query(
-                "SELECT user_id, last_offset FROM stream_offsets WHERE epoch = $1 AND user_id = ANY($2)",
-                row -> {
-                  found.put(
-                      requireNonNull(row.get("user_id", String.class)),
-                      requireNonNull(row.get("last_offset", Long.class)));
-                  return true;
-                },
-                List.of(epoch, users))
-            .toFuture()
-            .whenComplete(
-                (rows, failure) -> {
-                  reading.set(false);
-                  for (Question question : asked) {
-                    if (failure == null) {
-                      question.answer().complete(found.getOrDefault(question.user(), 0L));
-                    } else {
-                      question.answer().completeExceptionally(failure);
-                    }
-                  }
-                  read();
-                });
+  private CompletionStage<List<Past>> read(List<String> users) {
+    Map<String, Past> found = new HashMap<>();
+    String[] asked = users.stream().distinct().toArray(String[]::new);
+    String[] mailboxes = Arrays.stream(asked).map(mailboxOf).toArray(String[]::new);
+    return database
+        .query(
+            PASTS,
+            row -> {
+              found.put(requireNonNull(row.get("user_id", String.class)), past(row));
+              return true;
+            },
+            List.of(epoch, asked, mailboxes))
+        .toFuture()
+        .thenApply(rows -> users.stream().map(user -> found.getOrDefault(user, NOTHING)).toList());
+  }
+
+  private static Past past(Row row) {
+    return new Past(
+        requireNonNull(row.get("last", Long.class)),
+        requireNonNull(row.get("mail", Boolean.class)));
   }
 }

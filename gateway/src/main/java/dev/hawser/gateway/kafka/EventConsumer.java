@@ -89,6 +89,8 @@ public final class EventConsumer {
   /** What was not even sent is sent again after this time. */
   private static final Duration ATTEMPT_INTERVAL = Duration.ofMillis(100);
 
+  private static final Duration SECURE_TIMEOUT = Duration.ofSeconds(15);
+
   private static final Duration LOCATE_TIMEOUT = Duration.ofMillis(250);
   private static final Duration LOCATE_INTERVAL = Duration.ofMillis(50);
   private static final Duration LOCATE_WARNING = Duration.ofSeconds(15);
@@ -97,6 +99,7 @@ public final class EventConsumer {
   private final ActorSystem<?> system;
   private final KafkaSettings settings;
   private final Duration recoveryWindow;
+  private final OfflineDefaults offline;
   private final Feeds feeds;
   private final LastOffsets lastOffsets;
   private final ClusterSharding sharding;
@@ -119,6 +122,7 @@ public final class EventConsumer {
   public EventConsumer(
       ActorSystem<?> system,
       KafkaSettings settings,
+      OfflineDefaults offline,
       Duration recoveryWindow,
       Feeds feeds,
       LastOffsets lastOffsets,
@@ -126,6 +130,7 @@ public final class EventConsumer {
     this.system = system;
     this.settings = settings;
     this.recoveryWindow = recoveryWindow;
+    this.offline = offline;
     this.feeds = feeds;
     this.lastOffsets = lastOffsets;
     this.sharding = ClusterSharding.get(system);
@@ -408,7 +413,10 @@ public final class EventConsumer {
                     here ->
                         here ? List.of(message) : List.<CommittableMessage<byte[], byte[]>>of()))
         .mapConcat(message -> message)
-        .map(message -> new Read(message, EventRecord.of(message.record(), settings.requireJson())))
+        .map(
+            message ->
+                new Read(
+                    message, EventRecord.of(message.record(), settings.requireJson(), offline)))
         .mapAsyncPartitioned(
             settings.eventsInFlight(), Read::order, (read, user) -> handOver(assignment, read))
         .map(
@@ -453,10 +461,24 @@ public final class EventConsumer {
     return new HandedOver(reads.getLast(), offsets);
   }
 
+  /** What clients have not acknowledged goes to their mailboxes. */
+  private CompletionStage<?> secure(HandedOver handedOver) {
+    long upTo = handedOver.last().streamOffset();
+    return CompletableFuture.allOf(
+        handedOver.offsets().keySet().stream()
+            .map(
+                user ->
+                    sharding
+                        .entityRefFor(Session.KEY, user)
+                        .<Done>ask(replyTo -> new Session.Secure(upTo, replyTo), SECURE_TIMEOUT)
+                        .toCompletableFuture())
+            .toArray(CompletableFuture<?>[]::new));
+  }
+
   /** Keeps the last offsets before the commit: what is committed is never read again. */
   private CompletionStage<Committable> keep(Assignment assignment, HandedOver handedOver) {
-    return lastOffsets
-        .keep(handedOver.offsets())
+    return secure(handedOver)
+        .thenCompose(secured -> lastOffsets.keep(handedOver.offsets()))
         .handle(
             (kept, failure) -> {
               if (failure == null) {

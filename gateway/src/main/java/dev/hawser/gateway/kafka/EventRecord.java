@@ -29,7 +29,8 @@ sealed interface EventRecord {
   record Undeliverable(String reason) implements EventRecord {}
 
   /** Reads the headers; never throws. */
-  static EventRecord of(ConsumerRecord<byte[], byte[]> record, boolean requireJson) {
+  static EventRecord of(
+      ConsumerRecord<byte[], byte[]> record, boolean requireJson, OfflineDefaults offline) {
     try {
       String inner = header(record, EventHeaders.INNER);
       if (inner != null && !inner.equals("false")) {
@@ -54,12 +55,18 @@ sealed interface EventRecord {
       if (requireJson && !JsonCodec.isJson(value)) {
         return new Undeliverable("the value is not JSON, and hawser.kafka.require-json is on");
       }
+      String name = header(record, EventHeaders.EVENT);
+      String kept = header(record, EventHeaders.OFFLINE);
+      if (kept != null && !kept.equals("keep") && !kept.equals("drop")) {
+        return new Undeliverable("%s is neither keep nor drop".formatted(EventHeaders.OFFLINE));
+      }
       return new ToUser(
           new PushEvent(
               user,
               header(record, EventHeaders.ID),
-              header(record, EventHeaders.EVENT),
+              name,
               header(record, EventHeaders.PUSH_CLIENT_ID),
+              kept == null ? offline.keeps(name) : kept.equals("keep"),
               new Payload(value)));
     } catch (CharacterCodingException notText) {
       return new Undeliverable("a header is not UTF-8");

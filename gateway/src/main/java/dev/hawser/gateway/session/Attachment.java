@@ -16,6 +16,7 @@ final class Attachment implements Outbox {
   final String user;
   private final Attachments all;
   private final long id;
+  private final String device;
   private final Receiver receiver;
 
   /** Null until attached, and again once the session has ended. */
@@ -29,6 +30,9 @@ final class Attachment implements Outbox {
 
   private long offset;
 
+  /** What the client has for sure. */
+  private long acknowledged;
+
   /**
    * When to ask for the session again, in {@link Attachments#now} milliseconds, while there is
    * none.
@@ -36,20 +40,43 @@ final class Attachment implements Outbox {
   private long dueAt;
 
   Attachment(
-      Attachments all, String user, long id, @Nullable StreamPosition since, Receiver receiver) {
+      Attachments all,
+      String user,
+      long id,
+      String device,
+      @Nullable StreamPosition since,
+      Receiver receiver) {
     this.all = all;
     this.user = user;
     this.id = id;
+    this.device = device;
     this.receiver = receiver;
     if (since != null) {
       epoch = since.epoch();
       offset = since.offset();
+      acknowledged = offset;
     }
   }
 
   @Override
   public long id() {
     return id;
+  }
+
+  @Override
+  public String device() {
+    return device;
+  }
+
+  synchronized long acknowledged() {
+    return acknowledged;
+  }
+
+  /** False if that was known. */
+  synchronized boolean acknowledge(long upTo) {
+    boolean more = acknowledged < upTo && upTo <= offset;
+    acknowledged = more ? upTo : acknowledged;
+    return more;
   }
 
   /** What the connection has of the stream; null if it comes for the first time. */
@@ -148,7 +175,7 @@ final class Attachment implements Outbox {
 
   /** The way to it for a session on another node. */
   RemoteOutbox remote() {
-    return all.remote(id);
+    return all.remote(id, device);
   }
 
   private void own(@Nullable UniqueAddress node) {

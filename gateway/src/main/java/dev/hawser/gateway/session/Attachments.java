@@ -72,11 +72,23 @@ public final class Attachments implements Sessions {
 
   @Override
   public void attach(
-      String user, long connection, @Nullable StreamPosition since, Receiver receiver) {
-    var attachment = new Attachment(this, user, connection, since, receiver);
+      String user,
+      long connection,
+      String device,
+      @Nullable StreamPosition since,
+      Receiver receiver) {
+    var attachment = new Attachment(this, user, connection, device, since, receiver);
     unowned.incrementAndGet();
     attachments.put(connection, attachment);
     sendIfDue(attachment);
+  }
+
+  @Override
+  public void acknowledge(long connection, long offset) {
+    Attachment attachment = attachments.get(connection);
+    if (attachment != null && attachment.acknowledge(offset)) {
+      tell(attachment.user, new Session.Acknowledge(connection, offset));
+    }
   }
 
   @Override
@@ -109,7 +121,9 @@ public final class Attachments implements Sessions {
   void sendIfDue(Attachment attachment) {
     long now = now();
     if (attachment.due(now, now + RETRY.toMillis())) {
-      tell(attachment.user, new Session.Attach(attachment.since(), attachment));
+      tell(
+          attachment.user,
+          new Session.Attach(attachment.since(), attachment.acknowledged(), attachment));
     }
   }
 
@@ -145,8 +159,8 @@ public final class Attachments implements Sessions {
     }
   }
 
-  RemoteOutbox remote(long connection) {
-    return new RemoteOutbox(connection, edge, self);
+  RemoteOutbox remote(long connection, String device) {
+    return new RemoteOutbox(connection, device, edge, self);
   }
 
   /** An attachment's owner changes; null for none. */

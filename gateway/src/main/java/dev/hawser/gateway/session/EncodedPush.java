@@ -4,6 +4,7 @@ import dev.hawser.protocol.client.Codec;
 import dev.hawser.protocol.client.InappropriatePayloadException;
 import dev.hawser.protocol.client.JsonCodec;
 import dev.hawser.protocol.client.ProtobufCodec;
+import dev.hawser.protocol.client.Publication;
 import dev.hawser.protocol.client.ServerFrame.Push;
 import org.jspecify.annotations.Nullable;
 
@@ -16,6 +17,11 @@ public final class EncodedPush {
 
   public EncodedPush(Push push) {
     this.push = push;
+  }
+
+  /** Its place in the user's stream. */
+  public long offset() {
+    return push.body() instanceof Publication publication ? publication.offset() : 0;
   }
 
   /**

@@ -15,6 +15,9 @@ public sealed interface Outbox permits Attachment, RemoteOutbox {
   /** The connection's id, unique in the cluster. */
   long id();
 
+  /** Which of the user's devices it is; empty if it does not say. */
+  String device();
+
   /**
    * The session owns the connection now: the connect reply may go out, pushes follow.
    *

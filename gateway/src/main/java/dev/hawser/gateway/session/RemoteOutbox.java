@@ -11,7 +11,8 @@ import org.apache.pekko.cluster.UniqueAddress;
  *
  * @param node where the socket is
  */
-record RemoteOutbox(long id, ActorRef<Edge.Message> edge, UniqueAddress node) implements Outbox {
+record RemoteOutbox(long id, String device, ActorRef<Edge.Message> edge, UniqueAddress node)
+    implements Outbox {
 
   boolean sharesEdgeWith(Outbox other) {
     return other instanceof RemoteOutbox remote && remote.edge.equals(edge);

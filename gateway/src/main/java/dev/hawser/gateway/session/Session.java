@@ -11,8 +11,10 @@ import dev.hawser.protocol.event.PushEvent;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ThreadLocalRandom;
 import org.apache.pekko.Done;
@@ -48,8 +50,13 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
    * A connection of this user wants in. The outbox answers: attached, or disconnected.
    *
    * @param since what the connection has of the stream; null if it comes for the first time
+   * @param acknowledged up to where the client has it for sure; 0 if that is not known
    */
-  record Attach(@Nullable StreamPosition since, Outbox outbox) implements Command {}
+  record Attach(@Nullable StreamPosition since, long acknowledged, Outbox outbox)
+      implements Command {}
+
+  /** A client has everything up to this offset. */
+  record Acknowledge(long connectionId, long offset) implements Command {}
 
   /** A connection is gone; one that is unknown, or gone already, does no harm. */
   record Detach(long connectionId) implements Command {}
@@ -65,17 +72,42 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   public record Push(PushEvent event, long offset, long excluded, ActorRef<Done> replyTo)
       implements Command {}
 
+  /**
+   * Events up to this offset are about to be forgotten by Kafka's consumers: those that a device
+   * has not acknowledged have to be kept.
+   *
+   * @param replyTo told when they are; not told while PostgreSQL is away
+   */
+  public record Secure(long upTo, ActorRef<Done> replyTo) implements Command {}
+
   /** Is the shard on this node? Answered if it is. */
   record Locate(UniqueAddress node, ActorRef<Done> replyTo) implements Command {}
 
   /** {@link LastOffsets#of}; null if it is not known. */
-  private record LastOffset(@Nullable Long offset) implements Command {}
+  private record PastTold(LastOffsets.@Nullable Past past) implements Command {}
+
+  /** What the mailbox has; null if it does not answer. */
+  private record MailTold(@Nullable MailboxState state) implements Command {}
+
+  /** The mailbox has, or has not, what it was to keep. */
+  private record Secured(Secure request, boolean done) implements Command {}
 
   private enum Timer implements Command {
     /** The shard is fed now. */
     FED,
     IDLE,
-    OVERDUE
+    OVERDUE,
+    /** To ask again for what was not told. */
+    PAST,
+    /** The mailbox has ended. */
+    MAILBOX_ENDED
+  }
+
+  /** What is known about events that are not in the log. */
+  private enum Past {
+    UNKNOWN,
+    ASKED,
+    KNOWN
   }
 
   private enum Stop implements Command {
@@ -93,6 +125,9 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
 
   /** How long one waits that has missed nothing. */
   private static final Duration PATIENCE = Duration.ofSeconds(3);
+
+  private static final Duration MAILBOX_TIMEOUT = Duration.ofSeconds(10);
+  private static final Duration PAST_INTERVAL = Duration.ofSeconds(5);
 
   /** An attach that comes before it is known what the client missed. */
   private record Waiting(Attach attach, long until) {}
@@ -114,10 +149,13 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   private final String epoch;
   private @Nullable List<Waiting> waiting;
   private boolean idleTimer;
-  private boolean lookingBack;
+  private Past past = Past.UNKNOWN;
 
-  /** Whether PostgreSQL has told all it can. */
-  private boolean lookedBack;
+  /** Connections that were answered before it was told what their client has missed; few. */
+  private Set<Long> unsure = Set.of();
+
+  private Acknowledgements acknowledged = Acknowledgements.NONE;
+  private @Nullable ActorRef<Mailbox.Command> mailbox;
 
   /**
    * Lets this node host sessions.
@@ -171,6 +209,11 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
         .handle((answered, silent) -> silent == null);
   }
 
+  /** What a user's mailbox is called in the journal. */
+  public static String mailboxId(String user) {
+    return Mailbox.persistenceId(user);
+  }
+
   /** The user's own stream, which every connection of the user is subscribed to. */
   public static String personalChannel(String user) {
     return "#" + user;
@@ -188,6 +231,9 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
     this.shardRef = shardRef;
     this.state = new SessionState(node.settings().devices());
     this.log = new StreamLog(node.settings().recovery());
+    if (node.settings().mailbox().isEmpty()) {
+      log.secured(Long.MAX_VALUE);
+    }
     String topic = node.feeds().epoch();
     this.epoch = topic.isEmpty() ? Long.toHexString(ThreadLocalRandom.current().nextLong()) : topic;
     adjustIdleTimer();
@@ -199,7 +245,11 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       case Attach attach -> onAttach(attach);
       case Detach detach -> onDetach(detach);
       case Push push -> onPush(push);
-      case LastOffset last -> onLastOffset(last.offset());
+      case Acknowledge acknowledge -> onAcknowledge(acknowledge);
+      case Secure secure -> onSecure(secure);
+      case Secured secured -> onSecured(secured);
+      case PastTold told -> onPastTold(told.past());
+      case MailTold told -> onMailTold(told.state());
       case Timer timer -> onTimer(timer);
       case Locate locate -> {}
       case Stop stop -> {
@@ -231,7 +281,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
 
   private void attachOrWait(Waiting comer) {
     boolean fed = isFed();
-    if (fed && !needsLastOffset(comer.attach().since())) {
+    if (fed && !needsPast(comer.attach())) {
       attach(comer.attach());
       return;
     }
@@ -245,32 +295,92 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
     long connection = comer.attach().outbox().id();
     waiting.removeIf(known -> known.attach().outbox().id() == connection);
     waiting.add(comer);
+    if (fed) {
+      askForPast();
+    }
+  }
+
+  /** Whether PostgreSQL may tell more than the log about what the client has missed. */
+  private boolean needsPast(Attach attach) {
+    StreamPosition since = attach.since();
+    if (node.lastOffsets() == null || past == Past.KNOWN) {
+      return false;
+    }
+    if (since == null) {
+      return node.settings().mailbox().isPresent() && !hasOther(attach.outbox());
+    }
+    return since.epoch().equals(epoch) && !log.covers(since.offset());
+  }
+
+  private void askForPast() {
     LastOffsets lastOffsets = node.lastOffsets();
-    if (fed && !lookingBack && lastOffsets != null) {
-      lookingBack = true;
+    if (past == Past.UNKNOWN && lastOffsets != null) {
+      past = Past.ASKED;
+      getContext().pipeToSelf(lastOffsets.of(shard, user), (told, failure) -> new PastTold(told));
+    }
+  }
+
+  private void onPastTold(LastOffsets.@Nullable Past told) {
+    if (told == null) {
+      pastIsUnknown();
+      return;
+    }
+    if (node.feeds().completeSince(shard) <= node.feeds().kept(shard)) {
+      log.nothingBackTo(told.last());
+    }
+    if (told.mail() && node.settings().mailbox().isPresent()) {
       getContext()
-          .pipeToSelf(lastOffsets.of(shard, user), (offset, failure) -> new LastOffset(offset));
+          .ask(
+              MailboxState.class,
+              mailbox(),
+              MAILBOX_TIMEOUT,
+              Mailbox.Load::new,
+              (state, failure) -> new MailTold(state));
+    } else {
+      pastIsKnown();
     }
   }
 
-  /** Whether the log does not tell what was behind an old position, but PostgreSQL may. */
-  private boolean needsLastOffset(@Nullable StreamPosition since) {
-    return node.lastOffsets() != null
-        && since != null
-        && since.epoch().equals(epoch)
-        && !lookedBack
-        && !log.covers(since.offset())
-        && !log.forgotBehind(since.offset())
-        && node.feeds().completeSince(shard) <= node.feeds().kept(shard);
+  private void onMailTold(@Nullable MailboxState state) {
+    if (state == null) {
+      pastIsUnknown();
+      return;
+    }
+    if (state.epoch().equals(epoch)) {
+      acknowledged = acknowledged.and(state.acknowledged());
+      log.restore(state.events(), state.since(), state.upTo(), Attachments.now());
+      if (!state.isEmpty()) {
+        // If they come again they get all in order.
+        this.state.connections().stream()
+            .filter(connection -> unsure.contains(connection.id()))
+            .forEach(connection -> connection.disconnect(DisconnectCode.INSUFFICIENT_STATE));
+      }
+    }
+    pastIsKnown();
   }
 
-  private void onLastOffset(@Nullable Long offset) {
-    lookingBack = false;
-    lookedBack = offset != null;
-    if (offset != null) {
-      log.nothingBackTo(offset);
-    }
+  private void pastIsKnown() {
+    past = Past.KNOWN;
+    unsure = Set.of();
     answerWaiting(Long.MAX_VALUE);
+  }
+
+  /** PostgreSQL is away: nobody waits longer for it, but it is asked again. */
+  private void pastIsUnknown() {
+    past = Past.UNKNOWN;
+    answerWaiting(Long.MAX_VALUE);
+    var unused = getContext().scheduleOnce(PAST_INTERVAL, getContext().getSelf(), Timer.PAST);
+  }
+
+  private ActorRef<Mailbox.Command> mailbox() {
+    ActorRef<Mailbox.Command> running = mailbox;
+    if (running == null) {
+      var limits = node.settings().mailbox().orElseThrow();
+      running = getContext().spawnAnonymous(Mailbox.create(user, limits));
+      getContext().watchWith(running, Timer.MAILBOX_ENDED);
+      mailbox = running;
+    }
+    return running;
   }
 
   /** Whether it is known from where on the log has everything. */
@@ -286,6 +396,10 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
 
   private void attach(Attach attach) {
     var outbox = attach.outbox();
+    if (needsPast(attach)) {
+      unsure = new HashSet<>(unsure);
+      unsure.add(outbox.id());
+    }
     var excess = state.attach(outbox);
     if (excess != null) {
       excess.disconnect(DisconnectCode.CONNECTION_LIMIT);
@@ -293,17 +407,103 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
         return;
       }
     }
-    var since = attach.since();
-    if (since != null && since.epoch().equals(epoch) && log.covers(since.offset())) {
-      outbox.attached(node.address(), since, true);
-      long previous = since.offset();
-      for (StreamEvent event : log.since(since.offset())) {
-        outbox.push(event, encode(event), previous);
-        previous = event.offset();
-      }
+    StreamPosition since = attach.since();
+    if (since == null || !since.epoch().equals(epoch)) {
+      acknowledge(outbox.device(), 0);
+      begin(attach);
+      return;
+    }
+    acknowledge(outbox.device(), attach.acknowledged());
+    if (log.covers(since.offset())) {
+      answer(outbox, since, true, log.since(since.offset()));
     } else {
-      var top = new StreamPosition(Math.max(log.top(), node.feeds().present(shard)), epoch);
-      outbox.attached(node.address(), top, false);
+      begin(attach);
+    }
+  }
+
+  /** For a client whose position says nothing: what its device has not, or nothing. */
+  private void begin(Attach attach) {
+    Outbox outbox = attach.outbox();
+    boolean hasNews = node.settings().mailbox().isPresent() && !hasOther(outbox);
+    List<StreamEvent> news =
+        hasNews ? log.since(acknowledged.of(outbox.device())) : List.<StreamEvent>of();
+    long offset = news.isEmpty() ? present() : news.getFirst().offset() - 1;
+    answer(outbox, new StreamPosition(offset, epoch), false, news);
+  }
+
+  private void answer(
+      Outbox outbox, StreamPosition position, boolean recovered, List<StreamEvent> missed) {
+    outbox.attached(node.address(), position, recovered);
+    long previous = position.offset();
+    for (StreamEvent event : missed) {
+      outbox.push(event, encode(event), previous);
+      previous = event.offset();
+    }
+  }
+
+  private long present() {
+    return Math.max(log.top(), node.feeds().present(shard));
+  }
+
+  /** Whether another connection of the same device is there: the device is up to date. */
+  private boolean hasOther(Outbox comer) {
+    return state.connections().stream()
+        .anyMatch(known -> known.id() != comer.id() && known.device().equals(comer.device()));
+  }
+
+  private void onAcknowledge(Acknowledge acknowledge) {
+    for (Outbox connection : state.connections()) {
+      if (connection.id() == acknowledge.connectionId()) {
+        acknowledge(connection.device(), acknowledge.offset());
+      }
+    }
+  }
+
+  private void acknowledge(String device, long offset) {
+    boolean introduced = !device.isEmpty() && !acknowledged.knows(device);
+    if (offset > 0) {
+      acknowledged = acknowledged.and(device, offset);
+    }
+    if (introduced && node.settings().mailbox().isPresent()) {
+      mailbox().tell(new Mailbox.Acknowledge(device, Math.max(offset, 0)));
+    } else if (mailbox != null && offset > 0) {
+      mailbox.tell(new Mailbox.Acknowledge(device, offset));
+    }
+  }
+
+  private void onSecure(Secure secure) {
+    long all = acknowledged.ofAll();
+    List<StreamEvent> unseen = new ArrayList<>();
+    long since = isFed() ? Math.min(log.border(), secure.upTo()) : secure.upTo();
+    for (StreamEvent event : log.since(0)) {
+      if (event.offset() > secure.upTo()) {
+        break;
+      }
+      if (event.offset() > all && event.event().kept()) {
+        unseen.add(event);
+      } else {
+        since = event.offset();
+      }
+    }
+    if (unseen.isEmpty() || node.settings().mailbox().isEmpty()) {
+      onSecured(new Secured(secure, true));
+      return;
+    }
+    long complete = since;
+    getContext()
+        .ask(
+            Done.class,
+            mailbox(),
+            MAILBOX_TIMEOUT,
+            replyTo ->
+                new Mailbox.Keep(epoch, unseen, complete, secure.upTo(), acknowledged, replyTo),
+            (done, failure) -> new Secured(secure, failure == null));
+  }
+
+  private void onSecured(Secured secured) {
+    if (secured.done()) {
+      log.secured(secured.request().upTo());
+      secured.request().replyTo().tell(Done.getInstance());
     }
   }
 
@@ -331,6 +531,9 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
 
   private void onDetach(Detach detach) {
     state.detach(detach.connectionId());
+    if (unsure.contains(detach.connectionId())) {
+      unsure.remove(detach.connectionId());
+    }
     if (waiting != null) {
       waiting.removeIf(each -> each.attach().outbox().id() == detach.connectionId());
     }
@@ -383,6 +586,12 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
           scheduleOverdue();
         }
       }
+      case PAST -> {
+        if (!unsure.isEmpty() && isFed()) {
+          askForPast();
+        }
+      }
+      case MAILBOX_ENDED -> mailbox = null;
       case IDLE -> {
         log.expire(Attachments.now());
         state.prune(node.nodes());

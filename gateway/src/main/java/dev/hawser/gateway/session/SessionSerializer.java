@@ -14,6 +14,8 @@ import java.io.DataOutputStream;
 import java.io.IOException;
 import java.io.NotSerializableException;
 import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.HashMap;
 import org.apache.pekko.actor.AddressFromURIString;
 import org.apache.pekko.actor.ExtendedActorSystem;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -53,6 +55,10 @@ public final class SessionSerializer extends SerializerWithStringManifest {
       case Session.Detach detach -> "D";
       case Session.Push push -> "P";
       case Session.Locate locate -> "L";
+      case Session.Acknowledge acknowledge -> "K";
+      case Mailbox.Kept kept -> "mk";
+      case Mailbox.Acknowledged acknowledged -> "ma";
+      case MailboxState state -> "ms";
       case Edge.Attached attached -> "a";
       case Edge.Deliver deliver -> "d";
       case Edge.Disconnect disconnect -> "x";
@@ -69,16 +75,48 @@ public final class SessionSerializer extends SerializerWithStringManifest {
       switch (message) {
         case Session.Attach attach -> {
           writePosition(out, attach.since());
+          out.writeLong(attach.acknowledged());
           RemoteOutbox outbox =
               switch (attach.outbox()) {
                 case Attachment here -> here.remote();
                 case RemoteOutbox elsewhere -> elsewhere;
               };
           out.writeLong(outbox.id());
+          writeText(out, outbox.device());
           writeReference(out, outbox.edge());
           writeNode(out, outbox.node());
         }
         case Session.Detach detach -> out.writeLong(detach.connectionId());
+        case Session.Acknowledge acknowledge -> {
+          out.writeLong(acknowledge.connectionId());
+          out.writeLong(acknowledge.offset());
+        }
+        case Mailbox.Kept kept -> {
+          writeText(out, kept.epoch());
+          out.writeInt(kept.events().size());
+          for (StreamEvent event : kept.events()) {
+            writeEvent(out, event);
+          }
+          out.writeLong(kept.since());
+          out.writeLong(kept.upTo());
+          writeAcknowledgements(out, kept.acknowledged());
+          out.writeLong(kept.at());
+        }
+        case Mailbox.Acknowledged acknowledged -> {
+          writeText(out, acknowledged.device());
+          out.writeLong(acknowledged.offset());
+        }
+        case MailboxState state -> {
+          writeText(out, state.epoch());
+          out.writeInt(state.mails().size());
+          for (MailboxState.Mail mail : state.mails()) {
+            writeEvent(out, mail.event());
+            out.writeLong(mail.at());
+          }
+          out.writeLong(state.since());
+          out.writeLong(state.upTo());
+          writeAcknowledgements(out, state.acknowledged());
+        }
         case Session.Push push -> {
           writeEvent(out, new StreamEvent(push.event(), push.offset(), push.excluded()));
           writeReference(out, push.replyTo());
@@ -123,11 +161,34 @@ public final class SessionSerializer extends SerializerWithStringManifest {
       return switch (manifest) {
         case "A" -> {
           StreamPosition since = readPosition(in);
+          long acknowledged = in.readLong();
           long connection = in.readLong();
+          String device = readText(in);
           ActorRef<Edge.Message> edge = readReference(in);
-          yield new Session.Attach(since, new RemoteOutbox(connection, edge, readNode(in)));
+          yield new Session.Attach(
+              since, acknowledged, new RemoteOutbox(connection, device, edge, readNode(in)));
         }
         case "D" -> new Session.Detach(in.readLong());
+        case "K" -> new Session.Acknowledge(in.readLong(), in.readLong());
+        case "mk" -> {
+          String epoch = readText(in);
+          var events = new ArrayList<StreamEvent>();
+          for (int count = length(in, 1); count > 0; count--) {
+            events.add(readEvent(in));
+          }
+          yield new Mailbox.Kept(
+              epoch, events, in.readLong(), in.readLong(), readAcknowledgements(in), in.readLong());
+        }
+        case "ma" -> new Mailbox.Acknowledged(readText(in), in.readLong());
+        case "ms" -> {
+          String epoch = readText(in);
+          var mails = new ArrayList<MailboxState.Mail>();
+          for (int count = length(in, 1); count > 0; count--) {
+            mails.add(new MailboxState.Mail(readEvent(in), in.readLong()));
+          }
+          yield new MailboxState(
+              epoch, mails, in.readLong(), in.readLong(), readAcknowledgements(in));
+        }
         case "P" -> {
           StreamEvent event = readEvent(in);
           yield new Session.Push(
@@ -163,6 +224,7 @@ public final class SessionSerializer extends SerializerWithStringManifest {
     writeText(out, pushed.id());
     writeText(out, pushed.name());
     writeText(out, pushed.excludedClient());
+    out.writeBoolean(pushed.kept());
     writeBytes(out, pushed.payload().bytes());
     out.writeLong(event.offset());
     out.writeLong(event.excluded());
@@ -175,8 +237,26 @@ public final class SessionSerializer extends SerializerWithStringManifest {
             readNullableText(in),
             readNullableText(in),
             readNullableText(in),
+            in.readBoolean(),
             new Payload(readBytes(in)));
     return new StreamEvent(pushed, in.readLong(), in.readLong());
+  }
+
+  private static void writeAcknowledgements(DataOutputStream out, Acknowledgements acknowledged)
+      throws IOException {
+    out.writeInt(acknowledged.byDevice().size());
+    for (var entry : acknowledged.byDevice().entrySet()) {
+      writeText(out, entry.getKey());
+      out.writeLong(entry.getValue());
+    }
+  }
+
+  private static Acknowledgements readAcknowledgements(DataInputStream in) throws IOException {
+    var byDevice = new HashMap<String, Long>();
+    for (int count = length(in, 1); count > 0; count--) {
+      byDevice.put(readText(in), in.readLong());
+    }
+    return new Acknowledgements(byDevice);
   }
 
   private static void writePosition(DataOutputStream out, @Nullable StreamPosition position)

@@ -3,6 +3,7 @@ package dev.hawser.gateway.session;
 import com.typesafe.config.Config;
 import dev.hawser.gateway.stream.StreamLog;
 import java.time.Duration;
+import java.util.Optional;
 
 /**
  * What sessions may do and keep, from {@code hawser.session} and {@code hawser.recovery}.
@@ -11,9 +12,14 @@ import java.time.Duration;
  * @param reattachRate how many connections of a node a second look for their session after its node
  *     has died
  * @param recovery what of a user's stream is kept in memory
+ * @param mailbox what is kept durably for a user who is away; empty for nothing
  */
 public record SessionSettings(
-    DevicePolicy devices, Duration idleTimeout, int reattachRate, StreamLog.Limits recovery) {
+    DevicePolicy devices,
+    Duration idleTimeout,
+    int reattachRate,
+    StreamLog.Limits recovery,
+    Optional<StreamLog.Limits> mailbox) {
 
   /** Checks the values. */
   public SessionSettings {
@@ -32,6 +38,7 @@ public record SessionSettings(
   public static SessionSettings from(Config hawser) {
     Config session = hawser.getConfig("session");
     Config recovery = hawser.getConfig("recovery");
+    Config mailbox = hawser.getConfig("mailbox");
     return new SessionSettings(
         DevicePolicy.from(session),
         session.getDuration("idle-timeout"),
@@ -39,6 +46,13 @@ public record SessionSettings(
         new StreamLog.Limits(
             recovery.getInt("max-events"),
             Math.toIntExact(recovery.getBytes("max-size")),
-            recovery.getDuration("window")));
+            recovery.getDuration("window")),
+        mailbox.getBoolean("enabled") && hawser.getBoolean("kafka.enabled")
+            ? Optional.of(
+                new StreamLog.Limits(
+                    mailbox.getInt("max-events"),
+                    Math.toIntExact(mailbox.getBytes("max-size")),
+                    mailbox.getDuration("max-age")))
+            : Optional.empty());
   }
 }

@@ -11,9 +11,18 @@ public interface Sessions {
    * #detach}.
    *
    * @param connection id, unique in the cluster
+   * @param device which of the user's devices it is; empty if it does not say
    * @param since what the client has of the user's stream; null if it comes for the first time
    */
-  void attach(String user, long connection, @Nullable StreamPosition since, Receiver receiver);
+  void attach(
+      String user,
+      long connection,
+      String device,
+      @Nullable StreamPosition since,
+      Receiver receiver);
+
+  /** The client has everything up to this offset. */
+  void acknowledge(long connection, long offset);
 
   /** The connection is gone. */
   void detach(long connection);

@@ -26,10 +26,17 @@ public interface LastOffsets {
   CompletionStage<Done> keep(Map<String, Long> offsets);
 
   /**
-   * The offset behind which the user had no event, as far as everything was kept; fails if
-   * PostgreSQL does not tell in time.
+   * What is known of a user.
+   *
+   * @param last the offset behind which the user had no event, as far as offsets were kept
+   * @param mail whether there may be events in the user's mailbox
+   */
+  record Past(long last, boolean mail) {}
+
+  /**
+   * What is known of a user; fails if PostgreSQL does not tell in time.
    *
    * @param shard of the user; it was opened here
    */
-  CompletionStage<Long> of(int shard, String user);
+  CompletionStage<Past> of(int shard, String user);
 }

@@ -25,7 +25,7 @@ public final class StreamLog {
     public Limits {
       if (count < 1 || bytes < 1 || !age.isPositive()) {
         throw new IllegalArgumentException(
-            "hawser.recovery has %d events, %d bytes, %s, expected more than 0 of each"
+            "hawser.recovery or hawser.mailbox has %d events, %d bytes, %s, expected more than 0 of each"
                 .formatted(count, bytes, age));
       }
     }
@@ -42,6 +42,8 @@ public final class StreamLog {
 
   /** Every event behind this offset was appended. */
   private long completeSince = UNKNOWN;
+
+  private long secured;
 
   /** The last event that was appended and is not kept any more. */
   private long forgotten;
@@ -101,13 +103,20 @@ public final class StreamLog {
         && kept.stream().anyMatch(known -> id.equals(known.event().event().id()));
   }
 
-  /** Forgets what is older than it may be. */
+  /** Events up to this offset are kept elsewhere, or need not be: they may be forgotten by age. */
+  public void secured(long offset) {
+    secured = Math.max(secured, offset);
+  }
+
+  /** Forgets what is older than it may be, if it is secured. */
   public void expire(long now) {
     if (kept == null) {
       return;
     }
     long oldest = now - limits.age().toMillis();
-    while (!kept.isEmpty() && kept.element().at() < oldest) {
+    while (!kept.isEmpty()
+        && kept.element().at() < oldest
+        && kept.element().event().offset() <= secured) {
       forget(kept.remove());
     }
     if (kept.isEmpty()) {
@@ -118,6 +127,38 @@ public final class StreamLog {
   private void forget(Kept oldest) {
     bytes -= size(oldest.event());
     forgotten = oldest.event().offset();
+  }
+
+  /**
+   * Puts events before the others that were kept elsewhere.
+   *
+   * @param since every event behind this offset and up to the next one is among them
+   * @param upTo as far as they go
+   */
+  public void restore(List<StreamEvent> older, long since, long upTo, long now) {
+    if (isFed() && completeSince <= upTo) {
+      completeSince = Math.min(completeSince, since);
+    }
+    Deque<Kept> later = kept == null ? new ArrayDeque<>() : kept;
+    long next = later.isEmpty() ? Long.MAX_VALUE : later.element().event().offset();
+    kept = new ArrayDeque<>(older.size() + later.size());
+    for (StreamEvent event : older) {
+      if (event.offset() > forgotten && event.offset() < next) {
+        kept.add(new Kept(event, now));
+        bytes += size(event);
+        top = Math.max(top, event.offset());
+      }
+    }
+    kept.addAll(later);
+    secured(upTo);
+    if (kept.isEmpty()) {
+      kept = null;
+    }
+  }
+
+  /** The offset behind which every event there was is kept here, of a log that is fed. */
+  public long border() {
+    return Math.max(completeSince, forgotten);
   }
 
   private static int size(StreamEvent event) {
@@ -136,7 +177,7 @@ public final class StreamLog {
 
   /** Whether {@link #since} has all events behind this offset, for sure. */
   public boolean covers(long offset) {
-    return isFed() && offset >= Math.max(completeSince, forgotten);
+    return isFed() && offset >= border();
   }
 
   /** Whether there were events behind this offset that are not kept any more. */

@@ -63,6 +63,20 @@ class CommandsTest {
 
   @ParameterizedTest
   @EnumSource
+  void aClientMayAcknowledgeBeforeItsPong(Door door) {
+    var edge = Edge.shared(door);
+    try (var client = edge.connected(Edge.newUser())) {
+      var known = new Payload("{\"offset\":41}".getBytes(UTF_8));
+      assertThat(answer(client, new ClientCommand.Rpc(2, "ack", known)))
+          .isEqualTo(new ServerFrame.Reply(2, new Result.RpcResult(Payload.EMPTY)));
+      assertThat(edge.played.acknowledged).contains(41L);
+      assertThat(answer(client, new ClientCommand.Rpc(3, "ack", DATA)))
+          .isEqualTo(error(3, ErrorCode.BAD_REQUEST));
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
   void anotherUsersStreamIsDeniedAndTheOwnOneIsThereAlready(Door door) {
     String user = Edge.newUser();
     var edge = Edge.shared(door);

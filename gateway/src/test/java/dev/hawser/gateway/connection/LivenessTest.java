@@ -57,6 +57,30 @@ class LivenessTest {
 
   @ParameterizedTest
   @EnumSource
+  void aPongAcknowledgesWhatWasWrittenBeforeItsPing(Door door) {
+    try (var edge = Edge.open(door, QUICK);
+        var client = edge.connected("alice")) {
+      Receiver outbox = edge.played.outbox("alice");
+      var data = new Payload("1".getBytes(UTF_8));
+      var first = new ServerFrame.Push("#alice", Publication.of(data, 7));
+      var second = new ServerFrame.Push("#alice", Publication.of(data, 9));
+      outbox.push(new EncodedPush(first));
+      assertThat(client.message()).isEqualTo(first);
+      assertThat(client.message()).isEqualTo(new ServerFrame.Ping());
+      outbox.push(new EncodedPush(second));
+      assertThat(client.message()).isEqualTo(second);
+      client.send(new ClientCommand.Pong());
+      await().untilAsserted(() -> assertThat(edge.played.acknowledged).containsExactly(7L));
+      for (int ping = 0; ping < 2; ping++) {
+        assertThat(client.message()).isEqualTo(new ServerFrame.Ping());
+        client.send(new ClientCommand.Pong());
+      }
+      await().untilAsserted(() -> assertThat(edge.played.acknowledged).containsExactly(7L, 9L));
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
   void whoDoesNotAnswerIsToldAndCutEvenIfItNeverCloses(Door door) {
     try (var edge = Edge.open(door, QUICK);
         var client = edge.connected("alice")) {

@@ -38,9 +38,14 @@ public final class PlayedServices {
 
   /** A connection that asked for the session of a user. */
   record Attached(
-      String user, long connection, @Nullable StreamPosition since, Receiver receiver) {}
+      String user,
+      long connection,
+      String device,
+      @Nullable StreamPosition since,
+      Receiver receiver) {}
 
   final List<Attached> attached = new CopyOnWriteArrayList<>();
+  final List<Long> acknowledged = new CopyOnWriteArrayList<>();
   final List<Long> detached = new CopyOnWriteArrayList<>();
   final LinkedBlockingQueue<Upstream.Message> messages = new LinkedBlockingQueue<>();
   final ConcurrentLinkedQueue<CompletableFuture<Void>> held = new ConcurrentLinkedQueue<>();
@@ -79,13 +84,22 @@ public final class PlayedServices {
   private final class PlayedSessions implements Sessions {
     @Override
     public void attach(
-        String user, long connection, @Nullable StreamPosition since, Receiver receiver) {
-      attached.add(new Attached(user, connection, since, receiver));
+        String user,
+        long connection,
+        String device,
+        @Nullable StreamPosition since,
+        Receiver receiver) {
+      attached.add(new Attached(user, connection, device, since, receiver));
       switch (sessions) {
         case ANSWER -> receiver.attached(TOP, since != null);
         case HOLD, FAIL -> {}
         case THROW -> throw new IllegalStateException("no session today");
       }
+    }
+
+    @Override
+    public void acknowledge(long connection, long offset) {
+      acknowledged.add(offset);
     }
 
     @Override

@@ -9,6 +9,7 @@ import dev.hawser.protocol.event.PushEvent;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.ForAll;
@@ -21,6 +22,8 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 class EventRecordTest {
+
+  private static final OfflineDefaults KEEP = new OfflineDefaults(true, Set.of("typing"));
 
   private static final String JSON = "{\"n\":1}";
 
@@ -50,7 +53,8 @@ class EventRecordTest {
             value == null ? null : value.getBytes(UTF_8),
             all,
             Optional.empty()),
-        true);
+        true,
+        KEEP);
   }
 
   private static String reason(EventRecord record) {
@@ -80,6 +84,7 @@ class EventRecordTest {
                     "m1",
                     "message.created",
                     "00000000000000ff",
+                    true,
                     new Payload(" {\"n\" : 1} ".getBytes(UTF_8)))));
   }
 
@@ -88,7 +93,7 @@ class EventRecordTest {
     assertThat(read(JSON, EventHeaders.USER, "alice", EventHeaders.USER, "bob"))
         .isEqualTo(
             new EventRecord.ToUser(
-                new PushEvent("bob", null, null, null, new Payload(JSON.getBytes(UTF_8)))));
+                new PushEvent("bob", null, null, null, true, new Payload(JSON.getBytes(UTF_8)))));
   }
 
   @Test
@@ -117,15 +122,15 @@ class EventRecordTest {
     assertThat(reason(read("{\"secret\":", EventHeaders.USER, "alice")))
         .isEqualTo("the value is not JSON, and hawser.kafka.require-json is on");
     var notText = record(JSON.getBytes(UTF_8), Map.of(EventHeaders.USER, new byte[] {(byte) 0xFF}));
-    assertThat(reason(EventRecord.of(notText, true))).isEqualTo("a header is not UTF-8");
+    assertThat(reason(EventRecord.of(notText, true, KEEP))).isEqualTo("a header is not UTF-8");
   }
 
   @Test
   void aValueThatIsNotJsonIsDeliveredWhenThatIsAllowed() {
     var binary = record(new byte[] {0, 1, 2}, Map.of(EventHeaders.USER, "alice".getBytes(UTF_8)));
 
-    assertThat(EventRecord.of(binary, true)).isInstanceOf(EventRecord.Undeliverable.class);
-    assertThat(EventRecord.of(binary, false)).isInstanceOf(EventRecord.ToUser.class);
+    assertThat(EventRecord.of(binary, true, KEEP)).isInstanceOf(EventRecord.Undeliverable.class);
+    assertThat(EventRecord.of(binary, false, KEEP)).isInstanceOf(EventRecord.ToUser.class);
   }
 
   @Test
@@ -153,6 +158,6 @@ class EventRecordTest {
   @Property
   void randomBytesNeverThrow(
       @ForAll("headers") Map<String, byte[]> headers, @ForAll byte[] value, @ForAll boolean json) {
-    assertThat(EventRecord.of(record(value, headers), json)).isNotNull();
+    assertThat(EventRecord.of(record(value, headers), json, KEEP)).isNotNull();
   }
 }

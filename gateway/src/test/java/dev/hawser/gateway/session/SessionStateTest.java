@@ -25,7 +25,7 @@ class SessionStateTest {
   }
 
   private static Outbox connection(long id, UniqueAddress node) {
-    return new RemoteOutbox(id, EDGE.getRef(), node);
+    return new RemoteOutbox(id, "", EDGE.getRef(), node);
   }
 
   private static List<Long> ids(List<Outbox> connections) {

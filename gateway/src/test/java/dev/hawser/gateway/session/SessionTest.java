@@ -13,6 +13,7 @@ import dev.hawser.protocol.client.StreamPosition;
 import dev.hawser.protocol.event.PushEvent;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.LongStream;
@@ -62,7 +63,11 @@ class SessionTest {
 
     static SessionSettings settings(DevicePolicy policy) {
       return new SessionSettings(
-          policy, IDLE, 1_000, new StreamLog.Limits(100, 100_000, IDLE.dividedBy(2)));
+          policy,
+          IDLE,
+          1_000,
+          new StreamLog.Limits(100, 100_000, IDLE.dividedBy(2)),
+          Optional.empty());
     }
 
     User newUser() {
@@ -95,7 +100,7 @@ class SessionTest {
       var payload = new Payload(("{\"n\":" + offset + "}").getBytes(UTF_8));
       tell(
           new Session.Push(
-              new PushEvent(id, null, null, null, payload),
+              new PushEvent(id, null, null, null, true, payload),
               offset + 1,
               excluded == null ? 0 : excluded.connection,
               acknowledged.ref()));
@@ -118,7 +123,7 @@ class SessionTest {
   private record Tab(User user, long connection, HeardReceiver outbox) {
 
     void attach() {
-      user.node.attachments.attach(user.id, connection, null, outbox);
+      user.node.attachments.attach(user.id, connection, "", null, outbox);
     }
 
     void detach() {
@@ -280,7 +285,7 @@ class SessionTest {
     first.detach();
     var back = new Tab(user, CONNECTIONS.incrementAndGet(), new HeardReceiver());
     user.node.attachments.attach(
-        user.id, back.connection, new StreamPosition(2, "epoch"), back.outbox);
+        user.id, back.connection, "", new StreamPosition(2, "epoch"), back.outbox);
 
     assertThat(back.outbox.next()).isEqualTo("recovered");
     assertThat(back.outbox.next()).isEqualTo(user.pushed(2));
@@ -295,7 +300,7 @@ class SessionTest {
     user.push(1, null);
     var back = new Tab(user, CONNECTIONS.incrementAndGet(), new HeardReceiver());
     user.node.attachments.attach(
-        user.id, back.connection, new StreamPosition(1, "older"), back.outbox);
+        user.id, back.connection, "", new StreamPosition(1, "older"), back.outbox);
 
     assertThat(back.outbox.next()).isEqualTo("attached");
     user.push(2, null);
@@ -306,7 +311,8 @@ class SessionTest {
   void anIdleTimeoutOfNothingIsRefused() {
     var policy = new DevicePolicy(1, Excess.KICK_OLDEST);
     var limits = new StreamLog.Limits(1, 1, IDLE);
-    assertThatThrownBy(() -> new SessionSettings(policy, Duration.ZERO, 1, limits))
+    assertThatThrownBy(
+            () -> new SessionSettings(policy, Duration.ZERO, 1, limits, Optional.empty()))
         .hasMessageContaining("hawser.session.idle-timeout is PT0S, expected");
   }
 }

@@ -7,6 +7,9 @@ package dev.hawser.protocol.event;
  */
 public final class EventHeaders {
 
+  /** {@code keep} or {@code drop}: what becomes of the event while its user is away. */
+  public static final String OFFLINE = "X-Offline";
+
   /** Message id, for de-duplication. */
   public static final String ID = "X-ID";
 

@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
  * @param id message id, null when the producer gave none
  * @param name event name, null when the producer gave none
  * @param excludedClient the connection that must not get it, null when all of the user's do
+ * @param kept whether it is kept for a user who is away for longer than the recovery window
  * @param payload what clients receive, untouched
  */
 public record PushEvent(
@@ -17,4 +18,5 @@ public record PushEvent(
     @Nullable String id,
     @Nullable String name,
     @Nullable String excludedClient,
+    boolean kept,
     Payload payload) {}
