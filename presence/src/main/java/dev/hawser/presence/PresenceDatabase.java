@@ -18,6 +18,7 @@ import java.io.IOException;
 import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
@@ -62,6 +63,13 @@ public final class PresenceDatabase implements AutoCloseable {
   /** One thread writes counts, one keeps the lease, one removes dead nodes. */
   private static final int RECORDING_CONNECTIONS = 3;
 
+  /**
+   * A plan goes by the values asked for: which months, whose stays. To compile it takes longer than
+   * to run it.
+   */
+  private static final Map<String, String> QUERY_OPTIONS =
+      Map.of("plan_cache_mode", "force_custom_plan", "jit", "off");
+
   private final PresenceSettings.Database settings;
   private final String purpose;
   private final ConnectionPool pool;
@@ -70,13 +78,13 @@ public final class PresenceDatabase implements AutoCloseable {
 
   /** For what keeps presence right: queries, however many and slow, must not hold it up. */
   static PresenceDatabase forRecording(PresenceSettings.Database settings) {
-    return new PresenceDatabase(settings, "recording", RECORDING_CONNECTIONS);
+    return new PresenceDatabase(settings, "recording", RECORDING_CONNECTIONS, Map.of());
   }
 
   /** For what the API is asked. */
   static PresenceDatabase forQueries(PresenceSettings.Database settings) {
     return new PresenceDatabase(
-        settings, "queries", settings.maxConnections() - RECORDING_CONNECTIONS);
+        settings, "queries", settings.maxConnections() - RECORDING_CONNECTIONS, QUERY_OPTIONS);
   }
 
   /**
@@ -86,12 +94,18 @@ public final class PresenceDatabase implements AutoCloseable {
    */
   public static PresenceDatabase forOthers(
       PresenceSettings.Database settings, String purpose, int connections) {
-    return new PresenceDatabase(settings, purpose, connections);
+    return new PresenceDatabase(settings, purpose, connections, Map.of());
   }
 
-  private PresenceDatabase(PresenceSettings.Database settings, String purpose, int connections) {
+  private PresenceDatabase(
+      PresenceSettings.Database settings,
+      String purpose,
+      int connections,
+      Map<String, String> options) {
     this.settings = settings;
     this.purpose = purpose;
+    var all = new HashMap<>(options);
+    all.put("idle_in_transaction_session_timeout", Long.toString(SERVER_TIMEOUT.toMillis()));
     var connection =
         PostgresqlConnectionConfiguration.builder()
             .host(settings.host())
@@ -101,10 +115,7 @@ public final class PresenceDatabase implements AutoCloseable {
             .applicationName("hawser-" + purpose)
             .connectTimeout(CONNECT_TIMEOUT)
             .statementTimeout(SERVER_TIMEOUT)
-            .options(
-                Map.of(
-                    "idle_in_transaction_session_timeout",
-                    Long.toString(SERVER_TIMEOUT.toMillis())))
+            .options(all)
             .sslMode(settings.ssl() ? SSLMode.REQUIRE : SSLMode.DISABLE)
             .tcpKeepAlive(true);
     if (!settings.password().isEmpty()) {

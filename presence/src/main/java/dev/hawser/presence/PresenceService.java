@@ -29,11 +29,13 @@ public final class PresenceService {
   public enum Duty {
     /** Keeps a lease, and records under it who is connected to this node. */
     RECORD,
-    /** Removes what dead nodes left behind. */
+    /** Removes what dead nodes left behind, and moves what ended long ago to the archive. */
     REMOVE_DEAD
   }
 
   private static final Logger log = LoggerFactory.getLogger(PresenceService.class);
+
+  private static final Duration ARCHIVE_INTERVAL = Duration.ofMinutes(1);
 
   /** Online users in one statement of a removal: some 100 ms, if all of them go. */
   static final int PAGE_SIZE = 5_000;
@@ -45,14 +47,15 @@ public final class PresenceService {
   private final PresenceDatabase queries;
   private final NodeRegistry registry;
   private final PresenceRecorder recorder;
+  private final PresenceArchive archive;
 
   /**
-   * One keeps the lease, one writes counts, one removes dead nodes: neither of the latter two,
-   * which can take long, may cost the lease.
+   * One keeps the lease, one writes counts, one removes dead nodes, one archives: none of the
+   * latter, which can take long, may cost the lease.
    */
   private final ScheduledExecutorService threads =
       Executors.newScheduledThreadPool(
-          3, Thread.ofPlatform().name("hawser-presence-", 0).daemon().factory());
+          4, Thread.ofPlatform().name("hawser-presence-", 0).daemon().factory());
 
   private final CompletableFuture<Done> ready = new CompletableFuture<>();
   private volatile @Nullable NodeLease lease;
@@ -91,6 +94,7 @@ public final class PresenceService {
     this.queries = PresenceDatabase.forQueries(settings.database());
     this.registry = new NodeRegistry(database, settings);
     this.recorder = new PresenceRecorder(database, settings, steadyClock(), Clock.systemUTC());
+    this.archive = new PresenceArchive(queries, settings);
   }
 
   /** Begins with the wall clock's time, and goes on whatever happens to that. */
@@ -113,7 +117,13 @@ public final class PresenceService {
     }
     if (duties.contains(Duty.REMOVE_DEAD)) {
       every(settings.heartbeatInterval(), this::removeDead);
+      every(archiveInterval(), this::archive);
     }
+  }
+
+  private Duration archiveInterval() {
+    Duration after = settings.archiveAfter();
+    return after.compareTo(ARCHIVE_INTERVAL) < 0 ? after : ARCHIVE_INTERVAL;
   }
 
   private void every(Duration interval, Runnable task) {
@@ -280,6 +290,16 @@ public final class PresenceService {
     while (more && !threads.isShutdown()) {
       lookForDead();
       more = Boolean.TRUE.equals(registry.removePage(PAGE_SIZE).block());
+    }
+  }
+
+  private void archive() {
+    if (!ready.isDone()) {
+      return;
+    }
+    archive.createMonths();
+    while (!threads.isShutdown() && (archive.movePage() || archive.forgetPage())) {
+      // The next page.
     }
   }
 

@@ -4,6 +4,7 @@ import com.typesafe.config.Config;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * The block {@code hawser.presence}; reference.conf tells what each key means.
@@ -13,6 +14,8 @@ import java.util.List;
  * @param batchSize users in one statement, at least 1
  * @param heartbeatInterval between two renewals of the lease
  * @param nodeTimeout after which a node that did not renew its lease is taken for dead
+ * @param archiveAfter how long ago a stay must have ended to be moved to the archive
+ * @param retention how long stays are kept; empty for ever
  */
 public record PresenceSettings(
     Database database,
@@ -21,10 +24,14 @@ public record PresenceSettings(
     Duration flushInterval,
     int batchSize,
     Duration heartbeatInterval,
-    Duration nodeTimeout) {
+    Duration nodeTimeout,
+    Duration archiveAfter,
+    Optional<Duration> retention) {
 
   /** A node that missed so many may be dead. */
   static final int HEARTBEATS_TO_MISS = 3;
+
+  private static final Duration LEAST_RETENTION = Duration.ofDays(1);
 
   /** Where PostgreSQL is. */
   public record Database(
@@ -70,6 +77,16 @@ public record PresenceSettings(
           "hawser.presence.node-timeout is %s, expected more than %d times heartbeat-interval (%s)"
               .formatted(nodeTimeout, HEARTBEATS_TO_MISS, heartbeatInterval));
     }
+    if (archiveAfter.compareTo(nodeTimeout) < 0) {
+      throw new IllegalArgumentException(
+          "hawser.presence.archive-after is %s, expected at least node-timeout (%s)"
+              .formatted(archiveAfter, nodeTimeout));
+    }
+    if (retention.isPresent() && retention.get().compareTo(LEAST_RETENTION) < 0) {
+      throw new IllegalArgumentException(
+          "hawser.presence.retention is %s, expected at least %s, or forever"
+              .formatted(retention.get(), LEAST_RETENTION));
+    }
   }
 
   private static void requirePositive(String key, Duration value) {
@@ -99,7 +116,11 @@ public record PresenceSettings(
         config.getDuration("flush-interval"),
         config.getInt("batch-size"),
         config.getDuration("heartbeat-interval"),
-        config.getDuration("node-timeout"));
+        config.getDuration("node-timeout"),
+        config.getDuration("archive-after"),
+        config.getString("retention").equals("forever")
+            ? Optional.empty()
+            : Optional.of(config.getDuration("retention")));
   }
 
   /** Without passwords and keys. */

@@ -37,6 +37,49 @@ class FlushRate {
     }
   }
 
+  /** Two million ended stays of the users who come: in the same table, and in the archive. */
+  @Test
+  void measureWithHistory(TestDatabase empty) {
+    try (PresenceDatabase database = empty.open()) {
+      var registry = new NodeRegistry(database, empty.settings());
+      var settings = empty.settings("batch-size = 1000");
+      empty.execute(
+          """
+          INSERT INTO watching_times (user_id, join_at, terminate_at, nodes)
+          SELECT format('user-1-%s', lpad((number * 7919::bigint % 100000)::text, 6, '0')),
+                 start, start + interval '10 minutes', '{}'
+          FROM (SELECT number, now() - interval '60 days' + number * interval '2.5 seconds' AS start
+                FROM generate_series(1, 2000000) AS number) AS stays
+          """);
+      // Plans go by what is there: with nobody online, ends of many at once take minutes.
+      empty.execute(
+          """
+          INSERT INTO watching_times (user_id, join_at, nodes)
+          SELECT 'other-' || number, now(), '{"10.0.0.9:7355#9": 1}'
+          FROM generate_series(1, 1000) AS number
+          """);
+      empty.execute("VACUUM ANALYZE watching_times");
+      for (String where : new String[] {"same table", "archive"}) {
+        if (where.equals("archive")) {
+          long start = System.nanoTime();
+          empty.archive(database);
+          System.out.printf(
+              Locale.ROOT, "2,000,000 moved in %.1f s%n", (System.nanoTime() - start) / 1e9);
+          empty.execute("VACUUM ANALYZE watching_times");
+        }
+        for (int round = 1; round <= ROUNDS; round++) {
+          var recorder =
+              new PresenceRecorder(database, settings, Clock.systemUTC(), Clock.systemUTC());
+          recorder.use(Objects.requireNonNull(registry.lease("10.0.0." + round + ":7355").block()));
+          forEachUser(1, recorder::connected);
+          report(round, where + ", first connections", recorder);
+          forEachUser(1, recorder::disconnected);
+          report(round, where + ", ends", recorder);
+        }
+      }
+    }
+  }
+
   @Test
   void measureRemoval(TestDatabase empty) {
     try (PresenceDatabase database = empty.open()) {

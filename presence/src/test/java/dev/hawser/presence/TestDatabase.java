@@ -48,6 +48,19 @@ public final class TestDatabase {
     return database;
   }
 
+  /** A way to it for queries; {@link #open} has made its tables. */
+  public PresenceDatabase openForQueries() {
+    return PresenceDatabase.forQueries(settings().database());
+  }
+
+  /** Moves all stays to the archive that ended some seconds ago. */
+  public void archive(PresenceDatabase database) {
+    var archive = new PresenceArchive(database, settings("archive-after = 1s"));
+    while (archive.movePage()) {
+      // The next page.
+    }
+  }
+
   /** Runs a statement. */
   public void execute(String sql) {
     try (var connection = DriverManager.getConnection(server.jdbcUrl(name));

@@ -1,13 +1,19 @@
 package dev.hawser.presence.http;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import java.time.DateTimeException;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDate;
 import java.time.ZoneId;
+import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.apache.pekko.http.javadsl.model.Query;
 
 /**
@@ -18,22 +24,27 @@ final class QueryParameters {
   private static final Instant EARLIEST = Instant.EPOCH;
   private static final Instant LATEST = Instant.parse("9999-12-31T00:00:00Z");
 
+  /** Every question has it; {@link Answers} reads it. */
+  private static final String FORMAT = "format";
+
   private final Map<String, String> values;
 
   /**
    * Checks the names.
    *
-   * @param known all parameters of the operation
+   * @param known all parameters of the operation but {@code format}
    * @throws BadRequestException naming a parameter that is not known or is there twice
    */
   QueryParameters(Query query, List<String> known) {
     values = query.toMap();
     for (var parameter : query.toList()) {
       String name = parameter.first();
-      if (!known.contains(name)) {
+      if (!known.contains(name) && !name.equals(FORMAT)) {
         throw new BadRequestException(
             name,
-            "unknown parameter, expected " + (known.isEmpty() ? "none" : String.join(", ", known)));
+            "unknown parameter, expected "
+                + Stream.concat(known.stream(), Stream.of(FORMAT))
+                    .collect(Collectors.joining(", ")));
       }
       if (query.getAll(name).size() > 1) {
         throw new BadRequestException(name, "given more than once");
@@ -110,6 +121,73 @@ final class QueryParameters {
       throw bad(
           name, value, "an instant such as 2026-11-23T12:00:00Z or a date such as 2026-11-23");
     }
+  }
+
+  Optional<LocalDate> date(String name) {
+    return text(name)
+        .map(
+            value -> {
+              try {
+                LocalDate date = LocalDate.parse(value);
+                if (date.getYear() >= 1970 && date.getYear() <= 9999) {
+                  return date;
+                }
+              } catch (DateTimeException unreadable) {
+                // Said below.
+              }
+              throw bad(name, value, "a date such as 2026-11-23, from 1970 to 9999");
+            });
+  }
+
+  /** What follows makes no sense unless {@code from} is before {@code to}. */
+  static <T extends Comparable<? super T>> void requireOrder(T from, T to) {
+    if (from.compareTo(to) >= 0) {
+      throw bad("from", from.toString(), "earlier than to, " + to);
+    }
+  }
+
+  /**
+   * A range whose answer takes a bounded time.
+   *
+   * @param where for which the bound holds, to be read after it
+   */
+  static void requireRange(Instant from, Instant to, Duration longest, String where) {
+    requireOrder(from, to);
+    if (Duration.between(from, to).compareTo(longest) > 0) {
+      throw new BadRequestException(
+          "from",
+          "is %s before to, expected at most %d days%s"
+              .formatted(length(Duration.between(from, to)), longest.toDays(), where));
+    }
+  }
+
+  private static String length(Duration range) {
+    return range.toDays()
+        + " days"
+        + (range.toHoursPart() > 0 ? " " + range.toHoursPart() + " hours" : "");
+  }
+
+  /** The place behind which the page begins. */
+  Optional<String> cursor() {
+    return text("cursor")
+        .map(
+            cursor -> {
+              try {
+                return requireText(
+                    "cursor", new String(Base64.getUrlDecoder().decode(cursor), UTF_8));
+              } catch (IllegalArgumentException notOurs) {
+                throw badCursor(cursor);
+              }
+            });
+  }
+
+  /** What {@link #cursor()} reads. */
+  static String cursor(String place) {
+    return Base64.getUrlEncoder().withoutPadding().encodeToString(place.getBytes(UTF_8));
+  }
+
+  static BadRequestException badCursor(String cursor) {
+    return bad("cursor", cursor, "the value of next in an earlier answer");
   }
 
   static BadRequestException bad(String name, String value, String expected) {

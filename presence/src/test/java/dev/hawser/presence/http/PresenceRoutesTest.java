@@ -20,6 +20,8 @@ import java.time.Clock;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
+import java.util.Base64;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -108,16 +110,21 @@ class PresenceRoutesTest {
             JSON.readTree(
                 """
                 {"user": "alice", "online": true, "since": "2026-11-23T11:00:00Z",
-                 "nodes": {"10.0.0.1:7355": 3}}
+                 "connections": 3, "nodes": {"10.0.0.1:7355": 3}}
                 """));
     assertThat(get("/api/presence/bob"))
         .isEqualTo(
             JSON.readTree(
                 """
-                {"user": "bob", "online": false, "lastSeen": "2026-11-20T10:00:30Z", "nodes": {}}
+                {"user": "bob", "online": false, "lastSeen": "2026-11-20T10:00:30Z",
+                 "connections": 0, "nodes": {}}
                 """));
     assertThat(get("/api/presence/nobody"))
-        .isEqualTo(JSON.readTree("{\"user\": \"nobody\", \"online\": false, \"nodes\": {}}"));
+        .isEqualTo(
+            JSON.readTree(
+                """
+                {"user": "nobody", "online": false, "connections": 0, "nodes": {}}
+                """));
     assertThat(get("/api/presence/carol%2F%C3%A4").path("online").asBoolean()).isTrue();
   }
 
@@ -196,10 +203,12 @@ class PresenceRoutesTest {
   @Test
   void staysAreFilteredAndPaged() throws Exception {
     assertThat(get("/api/watching-times").path("rows").findValuesAsText("user"))
-        .containsExactly("carol/ä", "bob", "alice", "alice");
+        .containsExactly("carol/ä", "alice", "alice", "bob");
     assertThat(users("online=true")).containsExactly("carol/ä", "alice");
     assertThat(users("online=false&min_seconds=31")).containsExactly("alice");
+    assertThat(users("max_seconds=30")).containsExactly("bob");
     assertThat(users("user=bob")).containsExactly("bob");
+    assertThat(users("user=alice&online=false")).containsExactly("alice");
     assertThat(users("node=10.0.0.1:7355")).containsExactly("alice");
     assertThat(users("node=10.0.0.2:7355%232")).containsExactly("carol/ä");
     assertThat(users("node=10.0.0")).isEmpty();
@@ -211,7 +220,7 @@ class PresenceRoutesTest {
       paged.addAll(page.path("rows").findValuesAsText("user"));
       cursor = page.has("next") ? "&cursor=" + page.path("next").asText() : "";
     } while (!cursor.isEmpty());
-    assertThat(paged).containsExactly("carol/ä", "bob", "alice", "alice");
+    assertThat(paged).containsExactly("carol/ä", "alice", "alice", "bob");
   }
 
   private static List<String> users(String query) throws Exception {
@@ -236,6 +245,27 @@ class PresenceRoutesTest {
     "/api/viewing-time/alice?zone=Mars/Olympus, zone",
     "/api/viewing-time/alice?from=2026-11-02&to=2026-11-01, from",
     "/api/viewing-time/alice?from=2020-01-01, from",
+    "/api/viewing-time?day=today, day",
+    "/api/viewing-time?day=2026-11-23T00:00:00Z, day",
+    "/api/viewing-time?zone=Mars/Olympus, zone",
+    "/api/viewing-time?cursor=!, cursor",
+    "/api/concurrency?step=week, step",
+    "/api/concurrency?from=2026-11-23&to=2026-11-22, from",
+    "/api/concurrency?from=2026-11-20&step=minute, from",
+    "/api/concurrency?from=2026-11-01&step=hour, from",
+    "/api/concurrency?from=2026-09-01&step=day, from",
+    "/api/concurrency?zone=Berlin, zone",
+    "/api/retention?from=2026-11-01, from",
+    "/api/retention?from=2026-11-23&to=2026-11-22, from",
+    "/api/retention?to=2026-11-22T00:00:00Z, to",
+    "/api/retention?zone=, zone",
+    "/api/online?at=2026-11-24, at",
+    "/api/online?at=noon, at",
+    "/api/online?format=xml, format",
+    "/api/presence/alice?format=, format",
+    "/api/watching-times?min_seconds=2&max_seconds=1, min_seconds",
+    "/api/watching-times?max_seconds=1h, max_seconds",
+    "/api/watching-times?from=2026-11-23&to=2026-11-22, from",
     "/api/watching-times?online=maybe, online",
     "/api/watching-times?limit=0, limit",
     "/api/watching-times?limit=1001, limit",
@@ -301,7 +331,11 @@ class PresenceRoutesTest {
   void theDocumentDescribesWhatIsServed() throws Exception {
     JsonNode document = get("/api/openapi.json");
     assertThat(document.path("openapi").asText()).startsWith("3.1");
-    Map<String, String> examples =
+    Map<String, String> examples = new HashMap<>();
+    examples.putAll(Map.of("at", "2026-11-22T01:00:00Z", "day", "2026-11-22", "step", "day"));
+    examples.put(
+        "cursor", Base64.getUrlEncoder().encodeToString("2026-11-23T12:00:00Z 99".getBytes(UTF_8)));
+    examples.putAll(
         Map.of(
             "user", "alice",
             "from", "2026-11-22",
@@ -310,8 +344,9 @@ class PresenceRoutesTest {
             "node", "10.0.0.1:7355",
             "online", "true",
             "min_seconds", "1",
-            "cursor", "OTk",
-            "limit", "5");
+            "max_seconds", "100",
+            "limit", "1",
+            "format", "json"));
     Set<String> called = new HashSet<>();
     for (var path : document.path("paths").properties()) {
       for (var operation : path.getValue().properties()) {
@@ -334,6 +369,19 @@ class PresenceRoutesTest {
           assertThat(response.statusCode()).as(uri + " " + response.body()).isEqualTo(200);
           validate(document, schema, JSON.readTree(response.body()), uri);
         }
+        JsonNode csv =
+            operation.getValue().at("/responses/200/content/text~1csv/schema/description");
+        if (!csv.isMissingNode()) {
+          String uri = plain + "?format=csv";
+          var response =
+              operation.getKey().equals("post")
+                  ? post(uri, "{\"users\": [\"alice\"]}")
+                  : send(request(uri));
+          assertThat(response.headers().firstValue("Content-Type"))
+              .contains("text/csv; charset=UTF-8");
+          assertThat("Columns: " + response.body().lines().findFirst().orElse("") + ".")
+              .isEqualTo(csv.asText().replace(" (as JSON)", "").replace(", ", ","));
+        }
         called.add(operation.getKey() + " " + path.getKey());
       }
     }
@@ -342,6 +390,9 @@ class PresenceRoutesTest {
             "get /api/presence/{user}",
             "post /api/presence",
             "get /api/viewing-time/{user}",
+            "get /api/viewing-time",
+            "get /api/concurrency",
+            "get /api/retention",
             "get /api/watching-times",
             "get /api/online",
             "get /api/openapi.json");
