@@ -1,41 +1,115 @@
 package dev.hawser.gateway;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.BufferedInputStream;
+import java.io.BufferedReader;
 import java.io.ByteArrayOutputStream;
+import java.io.DataInputStream;
 import java.io.IOException;
-import java.io.InputStream;
+import java.io.InputStreamReader;
 import java.net.InetAddress;
 import java.net.Socket;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
- * A process of its own that opens WebSockets, connects, and then is silent: {@code port}, then one
- * token a line on standard input. Prints {@code connected} when all are, and ends with its input.
+ * Clients in a process of their own, which open WebSockets, connect, and then do nothing but answer
+ * pings; they do not come back when they are told to.
+ *
+ * <p>The process reads {@code port token} lines. After an empty line it prints {@code connected},
+ * and later {@code closed} with code and time for each that the server closes. It ends with its
+ * input.
  */
-final class IdleClients {
+final class IdleClients implements AutoCloseable {
 
-  private IdleClients() {}
+  private static final int CLOSE = 0x88;
+
+  /** Masked with zeros. */
+  private static final byte[] PONG = {(byte) 0x81, (byte) 0x82, 0, 0, 0, 0, '{', '}'};
+
+  private final Process process;
+  private final BufferedReader output;
+
+  /**
+   * A client that the server closed.
+   *
+   * @param at milliseconds since the epoch
+   */
+  record Closed(int code, long at) {}
+
+  /**
+   * Starts the process and waits until all are connected.
+   *
+   * @param clients of each, {@link #client}
+   */
+  static IdleClients open(Stream<String> clients) throws IOException {
+    return new IdleClients(clients);
+  }
+
+  /** A client of the node that listens for WebSockets on this port. */
+  static String client(int port, String user) {
+    return port + " " + Node.token(user);
+  }
+
+  private IdleClients(Stream<String> clients) throws IOException {
+    process =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Xmx256m",
+                "-cp",
+                "target/test-classes",
+                IdleClients.class.getName())
+            .redirectError(ProcessBuilder.Redirect.INHERIT)
+            .start();
+    output = process.inputReader(UTF_8);
+    var input = process.outputWriter(UTF_8);
+    int count = 0;
+    for (Iterator<String> all = clients.iterator(); all.hasNext(); count++) {
+      input.write(all.next());
+      input.newLine();
+    }
+    input.newLine();
+    input.flush();
+    assertThat(output.readLine()).isEqualTo("connected " + count);
+  }
+
+  /** Waits until the server has closed so many. */
+  List<Closed> awaitClosed(int count) throws IOException {
+    List<Closed> closed = new ArrayList<>();
+    while (closed.size() < count) {
+      String[] words = output.readLine().split(" ", 3);
+      closed.add(new Closed(Integer.parseInt(words[1]), Long.parseLong(words[2])));
+    }
+    return closed;
+  }
+
+  @Override
+  public void close() throws IOException {
+    process.outputWriter(UTF_8).close();
+    process.onExit().join();
+  }
 
   public static void main(String[] arguments) throws IOException {
-    int port = Integer.parseInt(arguments[0]);
-    List<Socket> sockets = new ArrayList<>();
-    var tokens = new java.io.BufferedReader(new java.io.InputStreamReader(System.in, UTF_8));
-    for (String token = tokens.readLine(); token != null; token = tokens.readLine()) {
-      if (token.isEmpty()) {
-        System.out.println("connected " + sockets.size());
+    int connected = 0;
+    var clients = new BufferedReader(new InputStreamReader(System.in, UTF_8));
+    for (String client = clients.readLine(); client != null; client = clients.readLine()) {
+      if (client.isEmpty()) {
+        System.out.println("connected " + connected);
       } else {
-        sockets.add(connect(port, token));
+        String[] words = client.split(" ", 2);
+        connect(Integer.parseInt(words[0]), words[1]);
+        connected++;
       }
-    }
-    for (Socket socket : sockets) {
-      socket.close();
     }
   }
 
-  private static Socket connect(int port, String token) throws IOException {
+  private static void connect(int port, String token) throws IOException {
     var socket = new Socket(InetAddress.getLoopbackAddress(), port);
     var out = socket.getOutputStream();
     out.write(
@@ -50,7 +124,7 @@ final class IdleClients {
         """
             .formatted(port)
             .getBytes(UTF_8));
-    var in = new BufferedInputStream(socket.getInputStream(), 512);
+    var in = new DataInputStream(new BufferedInputStream(socket.getInputStream(), 512));
     for (int newlines = 0; newlines < 2; ) {
       int character = in.read();
       newlines = character == '\n' ? newlines + 1 : character == '\r' ? newlines : 0;
@@ -64,16 +138,27 @@ final class IdleClients {
     frame.write(new byte[4]);
     frame.write(command);
     out.write(frame.toByteArray());
-    readFrame(in);
-    return socket;
+    in.readUnsignedByte();
+    readPayload(in);
+    Thread.ofVirtual().start(() -> listen(socket, in));
   }
 
-  private static void readFrame(InputStream in) throws IOException {
-    in.read();
-    int length = in.read();
-    if (length == 126) {
-      length = in.read() << 8 | in.read();
+  /** Whatever comes but the close frame is a ping: nothing is pushed to these users. */
+  private static void listen(Socket socket, DataInputStream in) {
+    try (socket) {
+      while (in.readUnsignedByte() != CLOSE) {
+        readPayload(in);
+        socket.getOutputStream().write(PONG);
+      }
+      int code = ByteBuffer.wrap(readPayload(in)).getChar();
+      System.out.println("closed " + code + " " + System.currentTimeMillis());
+    } catch (IOException broken) {
+      System.out.println("closed 0 " + System.currentTimeMillis());
     }
-    in.readNBytes(length);
+  }
+
+  private static byte[] readPayload(DataInputStream in) throws IOException {
+    int length = in.readUnsignedByte();
+    return in.readNBytes(length == 126 ? in.readUnsignedShort() : length);
   }
 }

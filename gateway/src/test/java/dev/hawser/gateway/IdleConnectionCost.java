@@ -1,13 +1,10 @@
 package dev.hawser.gateway;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-import static org.assertj.core.api.Assertions.assertThat;
-
 import dev.hawser.gateway.Node.Door;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
-import java.nio.file.Path;
 import java.util.Locale;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -42,29 +39,13 @@ class IdleConnectionCost {
   private static long cost(TestNode node, Door door, int round) throws Exception {
     int port = door == Door.NETTY ? node.webSocketPort : node.httpPort;
     long before = liveHeap();
-    Process clients =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx256m",
-                "-cp",
-                "target/test-classes",
-                IdleClients.class.getName(),
-                Integer.toString(port))
-            .redirectError(ProcessBuilder.Redirect.INHERIT)
-            .start();
-    try (var out = clients.outputWriter(UTF_8);
-        var in = clients.inputReader(UTF_8)) {
-      for (int i = 0; i < CONNECTIONS; i++) {
-        out.write(Node.token("%s-%d-%d".formatted(door, round, i)));
-        out.newLine();
-      }
-      out.newLine();
-      out.flush();
-      assertThat(in.readLine()).isEqualTo("connected " + CONNECTIONS);
+    try (var _ =
+        IdleClients.open(
+            IntStream.range(0, CONNECTIONS)
+                .mapToObj(i -> IdleClients.client(port, "%s-%d-%d".formatted(door, round, i))))) {
       Thread.sleep(2_000);
       return (liveHeap() - before) / CONNECTIONS;
     } finally {
-      clients.waitFor();
       Thread.sleep(2_000);
     }
   }

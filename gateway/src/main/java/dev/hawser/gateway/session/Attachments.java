@@ -24,6 +24,12 @@ public final class Attachments implements Sessions {
   /** Sharding delivers at most once: what is not answered in this time is asked again. */
   private static final Duration RETRY = Duration.ofSeconds(3);
 
+  /**
+   * Sharding learns of a node's end when the edge does, in no order: what is sent at once may still
+   * go to the dead node, and wait for its retry. Nobody answers this soon anyway.
+   */
+  private static final Duration ORPHAN_DELAY = Duration.ofMillis(500);
+
   private final Map<Long, Attachment> attachments = new ConcurrentHashMap<>();
   private final AtomicInteger unowned = new AtomicInteger();
   private final AtomicInteger ownedHere = new AtomicInteger();
@@ -141,7 +147,7 @@ public final class Attachments implements Sessions {
     int orphans = 0;
     for (Attachment attachment : attachments.values()) {
       long reached = nodes.reached(node, Shards.of(attachment.user, shards));
-      long due = now + ThreadLocalRandom.current().nextLong(spread);
+      long due = now + ORPHAN_DELAY.toMillis() + ThreadLocalRandom.current().nextLong(spread);
       if (attachment.orphaned(node, reached, due)) {
         orphans++;
       }
