@@ -486,7 +486,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       }
     }
     if (unseen.isEmpty() || node.settings().mailbox().isEmpty()) {
-      onSecured(new Secured(secure, true));
+      secured(secure);
       return;
     }
     long complete = since;
@@ -500,11 +500,17 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
             (done, failure) -> new Secured(secure, failure == null));
   }
 
-  private void onSecured(Secured secured) {
-    if (secured.done()) {
-      log.secured(secured.request().upTo());
-      secured.request().replyTo().tell(Done.getInstance());
+  /** The mailbox has it, so the log may forget it: the next client has to ask the mailbox. */
+  private void onSecured(Secured answer) {
+    if (answer.done()) {
+      past = past == Past.KNOWN ? Past.UNKNOWN : past;
+      secured(answer.request());
     }
+  }
+
+  private void secured(Secure request) {
+    log.secured(request.upTo());
+    request.replyTo().tell(Done.getInstance());
   }
 
   /** Answers those that do not want to wait any longer with what is known. */

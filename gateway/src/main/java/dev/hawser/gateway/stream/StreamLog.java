@@ -126,7 +126,7 @@ public final class StreamLog {
 
   private void forget(Kept oldest) {
     bytes -= size(oldest.event());
-    forgotten = oldest.event().offset();
+    forgotten = Math.max(forgotten, oldest.event().offset());
   }
 
   /**
@@ -136,14 +136,15 @@ public final class StreamLog {
    * @param upTo as far as they go
    */
   public void restore(List<StreamEvent> older, long since, long upTo, long now) {
-    if (isFed() && completeSince <= upTo) {
+    if (isFed() && border() <= upTo) {
       completeSince = Math.min(completeSince, since);
+      forgotten = Math.min(forgotten, since);
     }
     Deque<Kept> later = kept == null ? new ArrayDeque<>() : kept;
     long next = later.isEmpty() ? Long.MAX_VALUE : later.element().event().offset();
     kept = new ArrayDeque<>(older.size() + later.size());
     for (StreamEvent event : older) {
-      if (event.offset() > forgotten && event.offset() < next) {
+      if (event.offset() < next) {
         kept.add(new Kept(event, now));
         bytes += size(event);
         top = Math.max(top, event.offset());

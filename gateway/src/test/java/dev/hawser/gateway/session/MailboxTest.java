@@ -264,6 +264,34 @@ class MailboxTest {
   }
 
   @Test
+  void aDeviceGetsWhatTheSessionHasForgottenMeanwhile() throws Exception {
+    Client phone = comes("phone");
+    Client tablet = comes("tablet");
+    push(1);
+    phone.expect(1);
+    tablet.expect(1);
+    phone.acknowledge(1);
+    tablet.acknowledge(1);
+    tablet.leave();
+    for (int n = 2; n <= 4; n++) {
+      push(n);
+      phone.expect(n);
+      phone.acknowledge(n);
+      secure(n);
+      // The log forgets by age, at the next event.
+      Thread.sleep(IDLE.toMillis());
+    }
+    Client back = comes("tablet");
+    back.expect(2, 3, 4);
+    back.acknowledge(4);
+    push(5);
+    back.expect(5);
+    phone.expect(5);
+    back.leave();
+    phone.leave();
+  }
+
+  @Test
   void whoComesBackWithAPositionIsToldWhetherTheMailboxHasAllBehindIt() {
     push(1, 2, 3);
     secure(3);
