@@ -212,9 +212,9 @@ public final class SessionSerializer extends SerializerWithStringManifest {
         case "s" -> new Edge.Status(readNode(in), readText(in), readLongs(in));
         default -> throw new NotSerializableException("unknown kind " + manifest);
       };
-    } catch (IOException cut) {
+    } catch (IOException | IllegalArgumentException broken) {
       throw new NotSerializableException(
-          "message of kind %s, %d bytes: %s".formatted(manifest, bytes.length, cut.getMessage()));
+          "message of kind %s, %d bytes: %s".formatted(manifest, bytes.length, broken));
     }
   }
 

@@ -47,8 +47,10 @@ class MailboxTest {
                   pekko.cluster.roles = [gateway]
                   pekko.persistence.journal.plugin = "pekko.persistence.journal.inmem"
                   pekko.persistence.snapshot-store.plugin = "pekko.persistence.snapshot-store.local"
-                  pekko.persistence.snapshot-store.local.dir = target/snapshots
-                  """)
+                  # Of this run only.
+                  pekko.persistence.snapshot-store.local.dir = "target/snapshots/%d"
+                  """
+                      .formatted(System.nanoTime()))
               .withFallback(ConfigFactory.parseResources("hawser-pekko.conf"))
               .withFallback(ConfigFactory.defaultReferenceUnresolved())
               .resolve());

@@ -1,0 +1,191 @@
+package dev.hawser.gateway.session;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.util.Objects.requireNonNull;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.typesafe.config.ConfigFactory;
+import dev.hawser.gateway.session.DevicePolicy.Excess;
+import dev.hawser.gateway.stream.StreamEvent;
+import dev.hawser.gateway.stream.StreamLog;
+import dev.hawser.protocol.client.Payload;
+import dev.hawser.protocol.client.StreamPosition;
+import dev.hawser.protocol.event.PushEvent;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.pekko.Done;
+import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
+import org.apache.pekko.cluster.UniqueAddress;
+import org.apache.pekko.cluster.sharding.typed.javadsl.ClusterSharding;
+import org.apache.pekko.cluster.typed.Cluster;
+import org.apache.pekko.cluster.typed.Join;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** A connection and its session, in a cluster of one node; not all shards are fed at once. */
+class AttachmentTest {
+
+  private static final int FED = 0;
+  private static final int FED_LATER = 1;
+  private static final int NEVER_FED = 2;
+  private static final AtomicInteger USERS = new AtomicInteger();
+  private static final ActorTestKit KIT =
+      ActorTestKit.create(
+          "attachments",
+          ConfigFactory.parseString(
+                  "hawser.cluster.port = 0, pekko.remote.artery.canonical.port = 0,"
+                      + " pekko.cluster.roles = [gateway]")
+              .withFallback(ConfigFactory.parseResources("hawser-pekko.conf"))
+              .withFallback(ConfigFactory.defaultReferenceUnresolved())
+              .resolve());
+
+  private static final ClusterSharding SHARDING = ClusterSharding.get(KIT.system());
+  private static final UniqueAddress HERE = Cluster.get(KIT.system()).selfMember().uniqueAddress();
+  private static final Feeds FEEDS = new Feeds(3, "epoch");
+  private static final Attachments ATTACHMENTS = startNode();
+
+  private String user = userOf(FED);
+  private final long connection = USERS.get();
+  private final HeardReceiver receiver = new HeardReceiver();
+
+  private static Attachments startNode() {
+    var cluster = Cluster.get(KIT.system());
+    cluster.manager().tell(Join.create(cluster.selfMember().address()));
+    FEEDS.started(FED, 0, 0);
+    var attachments = Attachments.start(KIT.system(), FEEDS, "ws://here", 1_000);
+    var settings =
+        new SessionSettings(
+            new DevicePolicy(8, Excess.KICK_OLDEST),
+            Duration.ofMinutes(1),
+            1_000,
+            new StreamLog.Limits(100, 100_000, Duration.ofMinutes(1)),
+            Optional.empty());
+    Session.init(SHARDING, cluster, settings, FEEDS, null, attachments.nodes(), null);
+    return attachments;
+  }
+
+  private static String userOf(int shard) {
+    String user;
+    do {
+      user = "user-" + USERS.incrementAndGet();
+    } while (Shards.of(user, FEEDS.shards()) != shard);
+    return user;
+  }
+
+  @AfterEach
+  void detach() {
+    ATTACHMENTS.detach(connection);
+  }
+
+  @AfterAll
+  static void end() {
+    KIT.shutdownTestKit();
+  }
+
+  private void attach() {
+    ATTACHMENTS.attach(user, connection, "", null, receiver);
+  }
+
+  private Attachment attached() {
+    attach();
+    assertThat(receiver.next()).isEqualTo("attached");
+    return requireNonNull(ATTACHMENTS.find(connection));
+  }
+
+  private StreamEvent event(long offset) {
+    var payload = new Payload(("{\"n\":" + offset + "}").getBytes(UTF_8));
+    return new StreamEvent(new PushEvent(user, null, null, null, true, payload), offset, 0);
+  }
+
+  /** Through the session. */
+  private void push(long offset) {
+    var done = KIT.<Done>createTestProbe();
+    SHARDING
+        .entityRefFor(Session.KEY, user)
+        .tell(new Session.Push(event(offset).event(), offset, 0, done.ref()));
+    done.expectMessage(Duration.ofSeconds(10), Done.getInstance());
+  }
+
+  /** Past the session. */
+  private void push(Attachment attachment, long offset, long previous) {
+    attachment.push(event(offset), Session.encode(event(offset)), previous);
+  }
+
+  private void assertNextIs(long offset) {
+    assertThat(receiver.next()).contains("{\"n\":" + offset + "}");
+  }
+
+  @Test
+  void whatTheConnectionHasIsNotDeliveredAgain() {
+    var attachment = attached();
+    push(5);
+    assertNextIs(5);
+    push(attachment, 5, 0);
+    push(attachment, 4, 0);
+    push(attachment, 6, 5);
+    assertNextIs(6);
+    assertThat(receiver.already()).isNull();
+  }
+
+  @Test
+  void aHoleIsFilledByTheSessionAndNothingComesTwice() {
+    var attachment = attached();
+    push(1);
+    assertNextIs(1);
+    push(attachment, 4, 3);
+    await().until(() -> HERE.equals(attachment.owner()));
+    assertThat(receiver.already()).isNull();
+    push(3);
+    push(4);
+    assertNextIs(3);
+    assertNextIs(4);
+    assertThat(receiver.already()).isNull();
+  }
+
+  @Test
+  void anAnswerWithoutRecoverySendsAwayWhoWasAnsweredBefore() {
+    var attachment = attached();
+    attachment.attached(HERE, new StreamPosition(9, "epoch"), false);
+    assertThat(receiver.next()).isEqualTo("disconnect 3010");
+  }
+
+  @Test
+  void nothingComesAfterDetach() {
+    var attachment = attached();
+    ATTACHMENTS.detach(connection);
+    assertThat(ATTACHMENTS.find(connection)).isNull();
+    push(1);
+    push(attachment, 1, 0);
+    attachment.attached(HERE, new StreamPosition(9, "epoch"), false);
+    attachment.released();
+    assertThat(attachment.owner()).isNull();
+    assertThat(attachment.due(Long.MAX_VALUE, Long.MAX_VALUE)).isFalse();
+    assertThat(receiver.already()).isNull();
+  }
+
+  @Test
+  void whoComesBeforeTheFeedIsAnsweredWhenItStarts() {
+    user = userOf(FED_LATER);
+    attach();
+    await().during(Duration.ofMillis(500)).until(() -> ATTACHMENTS.waiting() == 1);
+    assertThat(receiver.already()).isNull();
+    long startedAt = System.nanoTime();
+    FEEDS.started(FED_LATER, 7, 7);
+    assertThat(receiver.next()).isEqualTo("attached");
+    assertThat(Duration.ofNanos(System.nanoTime() - startedAt)).isLessThan(Duration.ofSeconds(1));
+  }
+
+  @Test
+  void whoComesForTheFirstTimeWaitsThreeSecondsAtMost() {
+    user = userOf(NEVER_FED);
+    long startedAt = System.nanoTime();
+    attach();
+    assertThat(receiver.next()).isEqualTo("attached");
+    // The session looks once a second whose time is up.
+    assertThat(Duration.ofNanos(System.nanoTime() - startedAt))
+        .isBetween(Duration.ofMillis(2_900), Duration.ofSeconds(6));
+  }
+}
