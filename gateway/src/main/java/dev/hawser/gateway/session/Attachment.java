@@ -168,9 +168,11 @@ final class Attachment implements Outbox {
   }
 
   synchronized void close() {
-    closed = true;
-    all.count(owner, null);
-    owner = null;
+    if (!closed) {
+      closed = true;
+      all.uncount(owner);
+      owner = null;
+    }
   }
 
   /** The way to it for a session on another node. */

@@ -175,6 +175,11 @@ public final class Attachments implements Sessions {
     counter(to, 1);
   }
 
+  /** An attachment is gone that had this owner. */
+  void uncount(@Nullable UniqueAddress owner) {
+    counter(owner, -1);
+  }
+
   private void counter(@Nullable UniqueAddress owner, int step) {
     if (owner == null) {
       unowned.addAndGet(step);

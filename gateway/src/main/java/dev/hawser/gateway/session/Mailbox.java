@@ -40,7 +40,7 @@ final class Mailbox extends EventSourcedBehavior<Mailbox.Command, Mailbox.Change
       implements Command {}
 
   /** A device has everything up to this offset. */
-  record Acknowledge(String device, long offset) implements Command {}
+  record Acknowledge(String epoch, String device, long offset) implements Command {}
 
   /** What is there? */
   record Load(ActorRef<MailboxState> replyTo) implements Command {}
@@ -68,7 +68,7 @@ final class Mailbox extends EventSourcedBehavior<Mailbox.Command, Mailbox.Change
   }
 
   /** {@link Acknowledge}. */
-  record Acknowledged(String device, long offset) implements Change {}
+  record Acknowledged(String epoch, String device, long offset) implements Change {}
 
   private static final String TYPE = "Mailbox";
   private static final Duration IDLE = Duration.ofMinutes(1);
@@ -109,7 +109,10 @@ final class Mailbox extends EventSourcedBehavior<Mailbox.Command, Mailbox.Change
           case Keep keep -> onKeep(state, keep);
           case Acknowledge acknowledge ->
               changes(state, acknowledge)
-                  ? Effect().persist(new Acknowledged(acknowledge.device(), acknowledge.offset()))
+                  ? Effect()
+                      .persist(
+                          new Acknowledged(
+                              acknowledge.epoch(), acknowledge.device(), acknowledge.offset()))
                   : Effect().none();
           case Load load -> Effect().reply(load.replyTo(), state);
           case Idle idle -> Effect().stop();
@@ -135,6 +138,9 @@ final class Mailbox extends EventSourcedBehavior<Mailbox.Command, Mailbox.Change
 
   /** A device that tells its name is remembered; else only what makes room is worth a write. */
   private static boolean changes(MailboxState state, Acknowledge acknowledge) {
+    if (!state.epoch().equals(acknowledge.epoch())) {
+      return !acknowledge.device().isEmpty();
+    }
     Acknowledgements known = state.acknowledged();
     return known.knows(acknowledge.device())
         ? !state.isEmpty() && known.of(acknowledge.device()) < acknowledge.offset()
@@ -147,7 +153,8 @@ final class Mailbox extends EventSourcedBehavior<Mailbox.Command, Mailbox.Change
         switch (change) {
           case Kept kept -> state.kept(kept, limits);
           case Acknowledged acknowledged ->
-              state.acknowledged(acknowledged.device(), acknowledged.offset());
+              state.acknowledged(
+                  acknowledged.epoch(), acknowledged.device(), acknowledged.offset());
         };
   }
 

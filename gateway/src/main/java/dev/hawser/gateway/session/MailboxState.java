@@ -63,7 +63,11 @@ record MailboxState(
     return without(first);
   }
 
-  MailboxState acknowledged(String device, long offset) {
+  /** What was kept of another epoch means nothing any more. */
+  MailboxState acknowledged(String epoch, String device, long offset) {
+    if (!epoch.equals(this.epoch)) {
+      return new MailboxState(epoch, List.of(), 0, 0, Acknowledgements.NONE.and(device, offset));
+    }
     Acknowledgements known = acknowledged.and(device, offset);
     int first = 0;
     while (first < mails.size() && mails.get(first).event().offset() <= known.ofAll()) {

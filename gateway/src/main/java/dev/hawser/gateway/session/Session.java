@@ -292,12 +292,22 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
         getContext().pipeToSelf(node.feeds().start(shard), (start, failure) -> Timer.FED);
       }
     }
-    long connection = comer.attach().outbox().id();
-    waiting.removeIf(known -> known.attach().outbox().id() == connection);
-    waiting.add(comer);
+    waiting.add(new Waiting(comer.attach(), Math.min(comer.until(), takeWaiting(comer))));
     if (fed) {
       askForPast();
     }
+  }
+
+  /** An attach that is repeated takes the place of the one before, and waits no longer. */
+  private long takeWaiting(Waiting comer) {
+    List<Waiting> comers = waiting == null ? List.of() : waiting;
+    for (Waiting known : comers) {
+      if (known.attach().outbox().id() == comer.attach().outbox().id()) {
+        comers.remove(known);
+        return known.until();
+      }
+    }
+    return comer.until();
   }
 
   /** Whether PostgreSQL may tell more than the log about what the client has missed. */
@@ -465,9 +475,9 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       acknowledged = acknowledged.and(device, offset);
     }
     if (introduced && node.settings().mailbox().isPresent()) {
-      mailbox().tell(new Mailbox.Acknowledge(device, Math.max(offset, 0)));
+      mailbox().tell(new Mailbox.Acknowledge(epoch, device, offset));
     } else if (mailbox != null && offset > 0) {
-      mailbox.tell(new Mailbox.Acknowledge(device, offset));
+      mailbox.tell(new Mailbox.Acknowledge(epoch, device, offset));
     }
   }
 

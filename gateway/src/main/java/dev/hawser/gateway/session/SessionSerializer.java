@@ -103,6 +103,7 @@ public final class SessionSerializer extends SerializerWithStringManifest {
           out.writeLong(kept.at());
         }
         case Mailbox.Acknowledged acknowledged -> {
+          writeText(out, acknowledged.epoch());
           writeText(out, acknowledged.device());
           out.writeLong(acknowledged.offset());
         }
@@ -179,7 +180,7 @@ public final class SessionSerializer extends SerializerWithStringManifest {
           yield new Mailbox.Kept(
               epoch, events, in.readLong(), in.readLong(), readAcknowledgements(in), in.readLong());
         }
-        case "ma" -> new Mailbox.Acknowledged(readText(in), in.readLong());
+        case "ma" -> new Mailbox.Acknowledged(readText(in), readText(in), in.readLong());
         case "ms" -> {
           String epoch = readText(in);
           var mails = new ArrayList<MailboxState.Mail>();
