@@ -1,8 +1,11 @@
 package dev.hawser.gateway;
 
+import static org.awaitility.Awaitility.await;
+
 import dev.hawser.gateway.Node.Door;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.time.Duration;
 import java.util.Locale;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -14,6 +17,7 @@ import org.junit.jupiter.api.Test;
  */
 class IdleConnectionCost {
 
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
   private static final int CONNECTIONS = 5_000;
   private static final int ROUNDS = 3;
 
@@ -46,6 +50,7 @@ class IdleConnectionCost {
       Thread.sleep(2_000);
       return (liveHeap() - before) / CONNECTIONS;
     } finally {
+      await().atMost(PATIENCE).until(() -> node.metric("hawser_connections") == 0);
       Thread.sleep(2_000);
     }
   }

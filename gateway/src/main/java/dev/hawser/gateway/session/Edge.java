@@ -114,6 +114,7 @@ final class Edge extends AbstractMatchingBehavior<Edge.Message> {
       UniqueAddress self,
       String url) {
     super(context);
+    context.setLoggerName(Edge.class);
     this.attachments = attachments;
     this.nodes = nodes;
     this.feeds = feeds;
