@@ -43,6 +43,9 @@ public final class StreamLog {
   /** Every event behind this offset was appended. */
   private long completeSince = UNKNOWN;
 
+  /** What {@link #completeSince} was at first: from there on events were appended. */
+  private long start;
+
   private long secured;
 
   /** The last event that was appended and is not kept any more. */
@@ -59,6 +62,7 @@ public final class StreamLog {
   public void completeSince(long offset) {
     if (completeSince == UNKNOWN) {
       completeSince = offset;
+      start = offset;
     }
   }
 
@@ -137,8 +141,10 @@ public final class StreamLog {
    */
   public void restore(List<StreamEvent> older, long since, long upTo, long now) {
     if (isFed() && border() <= upTo) {
-      completeSince = Math.min(completeSince, since);
-      forgotten = Math.min(forgotten, since);
+      // Between the start and where the log is complete there was nothing.
+      long complete = since <= start ? Math.min(since, completeSince) : since;
+      completeSince = Math.min(completeSince, complete);
+      forgotten = Math.min(forgotten, complete);
     }
     Deque<Kept> later = kept == null ? new ArrayDeque<>() : kept;
     long next = later.isEmpty() ? Long.MAX_VALUE : later.element().event().offset();

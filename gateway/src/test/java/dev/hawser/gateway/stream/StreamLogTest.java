@@ -246,6 +246,15 @@ class StreamLogTest {
   }
 
   @Test
+  void whereThereWasNothingBeforeWhatIsRestoredItIsCompleteFurtherBack() {
+    log.completeSince(20);
+    append(0, 21);
+    log.nothingBackTo(5);
+    log.restore(List.of(event(21)), 20, 30, 0);
+    assertCoversFrom(5);
+  }
+
+  @Test
   void restoringTwiceIsRestoringOnce() {
     log.completeSince(20);
     log.restore(List.of(event(5), event(9)), 3, 20, 0);
