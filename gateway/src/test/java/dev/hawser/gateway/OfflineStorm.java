@@ -2,10 +2,12 @@ package dev.hawser.gateway;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
 import java.sql.DriverManager;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -29,6 +31,8 @@ class OfflineStorm {
   /** Node and clients share this process, and its descriptors. */
   private static final int AT_A_TIME = 8_000;
 
+  private static final String READ = "hawser_events_total{to=\"user\"}";
+
   private static final String SETTINGS = "hawser.recovery.window = 1s";
 
   private static final String PAYLOAD = "{\"n\":%d,\"text\":\"" + "x".repeat(80) + "\"}";
@@ -39,6 +43,40 @@ class OfflineStorm {
       try (Parts parts = Parts.start()) {
         measure(parts, round);
       }
+    }
+  }
+
+  /** The recent past, which whoever takes over a partition reads again; nobody is connected. */
+  @Test
+  void measureReplay() throws Exception {
+    try (Parts parts = Parts.start()) {
+      var node = TestNode.ready(parts, "hawser.recovery.window = 1h");
+      List<String> users = IntStream.range(0, USERS).mapToObj(n -> "user-" + n).toList();
+      parts.pushNumbered(users, EVENTS_OF_A_USER);
+      for (int round = 0; round <= ROUNDS; round++) {
+        double expected = USERS * EVENTS_OF_A_USER;
+        TestNode running = node;
+        await().atMost(Duration.ofMinutes(2)).until(() -> running.metric(READ) > 0);
+        long begin = System.nanoTime();
+        double already = node.metric(READ);
+        await()
+            .pollInterval(Duration.ofMillis(20))
+            .atMost(Duration.ofMinutes(2))
+            .until(() -> running.metric(READ) >= expected);
+        double seconds = (System.nanoTime() - begin) / 1e9;
+        if (round > 0) {
+          System.out.printf(
+              Locale.ROOT,
+              "round %d: %,.0f records read again in %.2f s: %,.0f records/s%n",
+              round,
+              expected - already,
+              seconds,
+              (expected - already) / seconds);
+        }
+        node.close();
+        node = node.startAgain(parts, "hawser.recovery.window = 1h").awaitReady();
+      }
+      node.close();
     }
   }
 

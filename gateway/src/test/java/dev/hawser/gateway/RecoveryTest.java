@@ -4,10 +4,12 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.hawser.gateway.Node.Door;
 import dev.hawser.protocol.event.EventHeaders;
 import java.sql.DriverManager;
 import java.time.Duration;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -25,6 +27,8 @@ class RecoveryTest {
       hawser.connection.ping-interval = 2s
       hawser.connection.pong-timeout = 1s
       """;
+
+  private static final String TOO_SLOW = "hawser_disconnects_total{code=\"3008\"}";
 
   private static final Parts PARTS = Parts.start();
   private TestNode node;
@@ -53,8 +57,12 @@ class RecoveryTest {
 
   /** Another node takes over; what this one knew is gone. */
   private void replaceNode() throws Exception {
+    replaceNode(SHORT_WINDOW);
+  }
+
+  private void replaceNode(String settings) throws Exception {
     node.close();
-    node = node.startAgain(PARTS, SHORT_WINDOW).awaitReady();
+    node = node.startAgain(PARTS, settings).awaitReady();
   }
 
   @Test
@@ -212,6 +220,33 @@ class RecoveryTest {
       await().atMost(PATIENCE).until(() -> tab.received.size() == 3);
       assertThat(tab.received).containsExactly("1", "2", "3");
       assertThat(tab.recoveries).containsExactly(true);
+    }
+  }
+
+  @Test
+  void whoIsTooSlowIsCutOffGetsAllLaterAndHoldsUpNoOtherDevice() throws Exception {
+    replaceNode("hawser.recovery.max-events = 5000, hawser.recovery.max-size = 64 MiB");
+    int count = 1_500;
+    String padding = "x".repeat(8_192);
+    try (Tab slow = open("half-slow");
+        Tab other = Tab.open(node.url(Door.NETTY), Node.token("half-slow")).awaitConnected()) {
+      balancer.stall();
+      List<String> expected =
+          IntStream.range(0, count).mapToObj(n -> "\"%d %s\"".formatted(n, padding)).toList();
+      try (var producer = PARTS.producer()) {
+        for (String payload : expected) {
+          var unused = producer.send(Parts.event("half-slow", payload));
+        }
+      }
+      await().atMost(PATIENCE).until(() -> other.received.size() == count);
+      assertThat(slow.received.size()).isLessThan(count);
+      await().atMost(PATIENCE).until(() -> node.metric(TOO_SLOW) == 1);
+      balancer.goOn();
+      await().atMost(PATIENCE).until(() -> slow.received.size() == count);
+      assertThat(slow.received).isEqualTo(expected);
+      // What it missed may be too much for one go, too.
+      assertThat(slow.recoveries).containsOnly(true);
+      assertThat(other.interruptions).hasValue(0);
     }
   }
 
