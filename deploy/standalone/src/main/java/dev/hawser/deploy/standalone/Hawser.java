@@ -1,5 +1,6 @@
 package dev.hawser.deploy.standalone;
 
+import dev.hawser.loadtest.LoadCommand;
 import java.io.PrintWriter;
 import java.nio.file.FileSystemException;
 import java.util.concurrent.CompletionException;
@@ -27,6 +28,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       NodeCommand.class,
       PresenceCommand.class,
       DoctorCommand.class,
+      LoadCommand.class,
       HelpCommand.class
     })
 public final class Hawser {

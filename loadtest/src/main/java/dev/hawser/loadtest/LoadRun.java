@@ -1,0 +1,464 @@
+package dev.hawser.loadtest;
+
+import dev.hawser.loadtest.client.Counts;
+import dev.hawser.loadtest.client.Counts.Count;
+import dev.hawser.loadtest.client.Counts.Timing;
+import dev.hawser.loadtest.client.WorkerPlan;
+import dev.hawser.loadtest.client.WorkerProcess;
+import dev.hawser.loadtest.report.RunResult;
+import dev.hawser.loadtest.report.RunResult.Mark;
+import dev.hawser.loadtest.report.Sample;
+import dev.hawser.loadtest.report.Sample.NodeSample;
+import java.io.IOException;
+import java.net.URI;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.BooleanSupplier;
+import org.HdrHistogram.Histogram;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One run: starts what it needs, connects everyone, does for a while what the scenario says, waits
+ * for what is still on its way, and ends everything. Used by one thread; when that is interrupted,
+ * it ends early with what was found so far.
+ */
+final class LoadRun {
+
+  private static final Duration SETTLE = Duration.ofSeconds(2);
+  private static final Duration DRAIN_LIMIT = Duration.ofSeconds(15);
+  private static final Duration CONNECT_SLACK = Duration.ofSeconds(60);
+  private static final Duration BEFORE_STORM = Duration.ofSeconds(5);
+  private static final int SAMPLE_MILLISECONDS = 1_000;
+  private static final int SOURCES_PER_WORKER = 4;
+  private static final double NANOS_PER_SECOND = 1e9;
+  private static final double MICROSECONDS = 1_000;
+  private static final double MILLION = 1e6;
+  private static final double MEBIBYTE = 1024 * 1024;
+
+  private final LoadSettings settings;
+  private final String command;
+  private final Progress progress;
+  private final Instant startedAt = Instant.now();
+  private final List<WorkerProcess> workers = new ArrayList<>();
+  private final Map<String, NodeProbe> probes = new TreeMap<>();
+  private final List<Sample> samples = new ArrayList<>();
+  private final List<Mark> marks = new ArrayList<>();
+  private final Map<String, Double> figures = new LinkedHashMap<>();
+
+  /** Of the whole run, and of the present phase. */
+  private final Counts all = new Counts();
+
+  private Counts phase = new Counts();
+
+  private @Nullable Cluster cluster;
+  private @Nullable Events events;
+  private @Nullable BusinessService service;
+  private long begin = System.nanoTime();
+  private long sampledAt = begin;
+  private long writtenBefore;
+
+  LoadRun(LoadSettings settings, String command, Progress progress) {
+    this.settings = settings;
+    this.command = command;
+    this.progress = progress;
+  }
+
+  /** Runs it all. */
+  RunResult run() throws IOException {
+    try {
+      prepare();
+      connectAll();
+      measure();
+    } catch (InterruptedException interrupted) {
+      mark("interrupted");
+    } finally {
+      end();
+    }
+    return new RunResult(
+        settings.scenario().text(),
+        startedAt.truncatedTo(ChronoUnit.SECONDS).toString(),
+        command,
+        machine(),
+        settings.description(),
+        figures,
+        all.errors(),
+        marks,
+        samples);
+  }
+
+  private void prepare() throws IOException, InterruptedException {
+    List<URI> urls = settings.urls();
+    String kafka = settings.kafka();
+    if (urls.isEmpty()) {
+      progress.say(
+          "starting a cluster of %d node%s with PostgreSQL and Kafka"
+              .formatted(settings.nodes(), settings.nodes() == 1 ? "" : "s"));
+      Cluster started = new Cluster(settings.nodes(), settings.nodeOptions(), settings.output());
+      cluster = started;
+      started.awaitReady();
+      urls = started.urls();
+      kafka = started.kafka();
+    }
+    if (kafka != null && settings.scenario().needsKafka()) {
+      if (settings.scenario().broadcasts()) {
+        Events.createBroadcastTopic(kafka);
+      }
+      Events writing = new Events(settings, kafka, this::connected);
+      events = writing;
+      if (settings.scenario().talk() != WorkerPlan.Talk.NOTHING) {
+        service = new BusinessService(kafka, writing::push);
+      }
+    }
+    watchNodes();
+    figures("before", true);
+    int users = settings.users();
+    int each = Math.ceilDiv(users, settings.workers());
+    for (int worker = 0; worker < settings.workers(); worker++) {
+      int first = worker * each;
+      int number = Math.min(each, users - first);
+      if (number > 0) {
+        workers.add(new WorkerProcess(plan(urls, worker, first, number)));
+      }
+    }
+    begin = System.nanoTime();
+    sampledAt = begin;
+  }
+
+  private WorkerPlan plan(List<URI> urls, int worker, int first, int number) {
+    double share = (double) number / settings.users();
+    List<String> sources = new ArrayList<>();
+    for (int i = 0; i < SOURCES_PER_WORKER; i++) {
+      // Not the address that servers listen on: the kernel might give us one of their ports.
+      sources.add("127.%d.%d.%d".formatted(10 + worker / 250, 1 + worker % 250, 1 + i));
+    }
+    boolean churns = settings.scenario() == Scenario.CHURN;
+    boolean talks = settings.scenario().talk() != WorkerPlan.Talk.NOTHING;
+    return new WorkerPlan(
+        urls,
+        settings.secret(),
+        settings.prefix(),
+        first,
+        number,
+        settings.users(),
+        sources,
+        settings.connectRate() * share,
+        churns ? settings.rate() * share : 0,
+        talks ? settings.rate() * share : 0,
+        settings.payloadBytes(),
+        settings.scenario().talk());
+  }
+
+  private void connectAll() throws InterruptedException {
+    mark("connecting");
+    long start = System.nanoTime();
+    workers.forEach(WorkerProcess::connect);
+    Duration limit =
+        CONNECT_SLACK.plusMillis((long) (3_000 * settings.users() / settings.connectRate()));
+    boolean complete = sampleUntil(limit, () -> connected() == settings.users());
+    double seconds = (System.nanoTime() - start) / NANOS_PER_SECOND;
+    figures.put("connected", (double) connected());
+    figures.put("connecting, s", seconds);
+    figures.put("connects/s", phase.of(Count.OPENED) / seconds);
+    times("connect", phase.of(Timing.CONNECT));
+    if (!complete) {
+      progress.say(
+          "only %,d of %,d connected: %s".formatted(connected(), settings.users(), all.errors()));
+    }
+    sampleUntil(SETTLE, () -> false);
+  }
+
+  private void measure() throws IOException, InterruptedException {
+    mark("measuring");
+    phase = new Counts();
+    Map<String, Double> cpuBefore = cpuSeconds();
+    long start = System.nanoTime();
+    Events writing = events;
+    workers.forEach(WorkerProcess::run);
+    if (writing != null
+        && settings.scenario().talk() != WorkerPlan.Talk.CHAT
+        && settings.scenario() != Scenario.UPSTREAM) {
+      writing.start();
+    }
+    if (settings.scenario() == Scenario.STORM) {
+      sampleUntil(BEFORE_STORM, () -> false);
+      endNode();
+    }
+    sampleUntil(settings.duration().minusNanos(System.nanoTime() - start), () -> false);
+    double seconds = (System.nanoTime() - start) / NANOS_PER_SECOND;
+    workers.forEach(WorkerProcess::rest);
+    if (writing != null) {
+      writing.rest();
+    }
+    mark("waiting for the rest");
+    boolean storm = settings.scenario() == Scenario.STORM;
+    if (writing != null || storm) {
+      sampleUntil(DRAIN_LIMIT, () -> missing() <= 0 && (!storm || connected() == settings.users()));
+    }
+    summarize(seconds, cpuBefore);
+    if (settings.scenario() == Scenario.IDLE) {
+      figures("held", false);
+    }
+    figures("after", true);
+    perConnection();
+  }
+
+  private void summarize(double seconds, Map<String, Double> cpuBefore) {
+    Counts found = phase;
+    Scenario scenario = settings.scenario();
+    Events writing = events;
+    BusinessService reading = service;
+    if (scenario == Scenario.CHURN) {
+      figures.put("replaced/s", found.of(Count.CLOSED) / seconds);
+      times("connect while churning", found.of(Timing.CONNECT));
+    }
+    if (scenario == Scenario.STORM) {
+      figures.put("lost connections", (double) found.of(Count.LOST));
+      figures.put("back", (double) found.of(Timing.AWAY).getTotalCount());
+      figures.put("connected at the end", (double) connected());
+      times("away", found.of(Timing.AWAY));
+    }
+    if (writing != null && writing.written() > 0) {
+      figures.put("records written/s", writing.written() / seconds);
+      figures.put("deliveries expected", (double) writing.expected());
+      figures.put("delivered", (double) found.of(Count.RECEIVED));
+      figures.put("missing", (double) (writing.expected() - found.of(Count.RECEIVED)));
+      figures.put("delivered/s", found.of(Count.RECEIVED) / seconds);
+      figures.put("delivered twice", (double) found.of(Count.DUPLICATES));
+      figures.put("records Kafka refused", (double) writing.failed());
+    }
+    if (reading != null) {
+      figures.put("sent by clients", (double) found.of(Count.SENT));
+      figures.put("sent by clients/s", found.of(Count.SENT) / seconds);
+      if (scenario == Scenario.UPSTREAM) {
+        figures.put("acknowledged", (double) found.of(Count.ACKNOWLEDGED));
+      }
+      figures.put("read from Kafka", (double) reading.read());
+      times("client to Kafka's consumer", reading.times());
+    }
+    Histogram messages = found.of(Timing.MESSAGE);
+    if (messages.getTotalCount() > 0) {
+      times(scenario == Scenario.UPSTREAM ? "publish to reply" : "delivery", messages);
+    }
+    double cpu = 0;
+    for (var node : cpuSeconds().entrySet()) {
+      double used = node.getValue() - cpuBefore.getOrDefault(node.getKey(), 0.0);
+      if (used >= 0) {
+        figures.put(node.getKey() + " CPU, % of a core", 100 * used / seconds);
+        cpu += used;
+      }
+    }
+    long handled = found.of(Count.RECEIVED) + found.of(Count.ACKNOWLEDGED);
+    if (handled > 0 && cpu > 0) {
+      figures.put("CPU s of nodes per million messages", cpu / handled * MILLION);
+    }
+    errors();
+  }
+
+  private void errors() {
+    figures.put("errors", (double) all.errors().values().stream().mapToLong(Long::longValue).sum());
+  }
+
+  /** Of the cluster's nodes; those of somebody else are left alone. */
+  private void figures(String when, boolean collect) throws IOException, InterruptedException {
+    for (NodeProbe probe : List.copyOf(probes.values())) {
+      boolean collected = collect && probe.collectGarbage();
+      if (collected) {
+        // Memory goes back to the system a moment later.
+        Thread.sleep(SAMPLE_MILLISECONDS);
+      }
+      figures.put(
+          "%s resident %s%s, MiB".formatted(probe.name(), when, collected ? ", collected" : ""),
+          probe.residentBytes() / MEBIBYTE);
+    }
+  }
+
+  /** What connections have added to the process, all included. */
+  private void perConnection() {
+    if (settings.scenario() != Scenario.IDLE) {
+      return;
+    }
+    for (String node : probes.keySet()) {
+      Double before = figures.get(node + " resident before, collected, MiB");
+      Double after = figures.get(node + " resident after, collected, MiB");
+      if (before != null && after != null && connected() > 0) {
+        figures.put(
+            node + " resident per connection, bytes",
+            (after - before) * MEBIBYTE * probes.size() / connected());
+      }
+    }
+  }
+
+  private void times(String of, Histogram times) {
+    if (times.getTotalCount() == 0) {
+      return;
+    }
+    for (double percentile : List.of(50.0, 90.0, 99.0, 99.9)) {
+      figures.put(
+          "%s p%s, ms".formatted(of, percentile % 1 == 0 ? (int) percentile + "" : percentile + ""),
+          times.getValueAtPercentile(percentile) / MICROSECONDS);
+    }
+    figures.put(of + " max, ms", times.getMaxValue() / MICROSECONDS);
+  }
+
+  private void endNode() {
+    NodeProbe last = List.copyOf(probes.values()).getLast();
+    mark("%s %s".formatted(last.name(), settings.drain() ? "is told to stop" : "is killed"));
+    ProcessHandle.of(last.pid())
+        .ifPresent(
+            node -> {
+              var unused = settings.drain() ? node.destroy() : node.destroyForcibly();
+            });
+  }
+
+  private int connected() {
+    return workers.stream().mapToInt(WorkerProcess::connected).sum();
+  }
+
+  /** What was sent and has not arrived; in upstream, what clients sent and is not acknowledged. */
+  private long missing() {
+    Events writing = events;
+    BusinessService reading = service;
+    long missing = writing == null ? 0 : writing.expected() - phase.of(Count.RECEIVED);
+    if (reading != null) {
+      missing += Math.max(0, phase.of(Count.SENT) - reading.read());
+    }
+    if (settings.scenario() == Scenario.UPSTREAM) {
+      missing += phase.of(Count.SENT) - phase.of(Count.ACKNOWLEDGED);
+    }
+    return missing;
+  }
+
+  private Map<String, Double> cpuSeconds() {
+    Map<String, Double> cpu = new TreeMap<>();
+    probes.values().forEach(probe -> cpu.put(probe.name(), probe.cpuSeconds()));
+    return cpu;
+  }
+
+  private void watchNodes() {
+    Cluster ours = cluster;
+    Map<Integer, Long> processes = new TreeMap<>();
+    if (ours == null) {
+      for (int i = 0; i < settings.pids().size(); i++) {
+        processes.put(i + 1, settings.pids().get(i));
+      }
+    } else {
+      processes.putAll(ours.processes());
+    }
+    processes.forEach(
+        (number, pid) -> {
+          String name = "node-" + number;
+          NodeProbe known = probes.get(name);
+          if (known == null || known.pid() != pid) {
+            probes.put(
+                name, new NodeProbe(name, pid, ours == null ? null : ours.collectorLog(pid)));
+          }
+        });
+  }
+
+  /** Takes samples until the condition holds (true) or the time is over (false). */
+  private boolean sampleUntil(Duration limit, BooleanSupplier condition)
+      throws InterruptedException {
+    long deadline = System.nanoTime() + limit.toNanos();
+    while (true) {
+      if (condition.getAsBoolean()) {
+        return true;
+      }
+      long left = deadline - System.nanoTime();
+      if (left <= 0) {
+        return false;
+      }
+      long untilSample = sampledAt + SAMPLE_MILLISECONDS * 1_000_000L - System.nanoTime();
+      if (untilSample <= 0) {
+        sample(left);
+      } else {
+        Thread.sleep(Duration.ofNanos(Math.clamp(Math.min(left, untilSample), 1, 50_000_000)));
+      }
+      if (workers.stream().noneMatch(WorkerProcess::isAlive)) {
+        throw new IllegalStateException("the workers have ended; what they said is above");
+      }
+    }
+  }
+
+  private void sample(long left) {
+    var fresh = new Counts();
+    workers.forEach(worker -> fresh.add(worker.takeCounts()));
+    all.add(fresh);
+    phase.add(fresh);
+    long now = System.nanoTime();
+    double seconds = (now - sampledAt) / NANOS_PER_SECOND;
+    sampledAt = now;
+    Events writing = events;
+    long written = writing == null ? 0 : writing.written();
+    watchNodes();
+    List<NodeSample> nodes = probes.values().stream().map(NodeProbe::sample).toList();
+    Histogram messages = fresh.of(Timing.MESSAGE);
+    long errors = fresh.errors().values().stream().mapToLong(Long::longValue).sum();
+    var sample =
+        new Sample(
+            (now - begin) / NANOS_PER_SECOND,
+            connected(),
+            fresh.of(Count.OPENED) / seconds,
+            (fresh.of(Count.RECEIVED) + fresh.of(Count.ACKNOWLEDGED)) / seconds,
+            (fresh.of(Count.SENT) + written - writtenBefore) / seconds,
+            errors / seconds,
+            milliseconds(fresh.of(Timing.CONNECT), 99),
+            milliseconds(messages, 50),
+            milliseconds(messages, 99),
+            milliseconds(messages, 99.9),
+            milliseconds(messages, 100),
+            nodes);
+    writtenBefore = written;
+    samples.add(sample);
+    progress.show(
+        String.format(
+            Locale.ROOT,
+            "%4.0f s  %,d of %,d connected  %,.0f messages/s  p99 %.1f ms  %,d errors  %d s left",
+            sample.second(),
+            sample.connected(),
+            settings.users(),
+            sample.received(),
+            sample.p99(),
+            all.errors().values().stream().mapToLong(Long::longValue).sum(),
+            Duration.ofNanos(left).toSeconds()));
+  }
+
+  private static double milliseconds(Histogram times, double percentile) {
+    return times.getTotalCount() == 0 ? 0 : times.getValueAtPercentile(percentile) / MICROSECONDS;
+  }
+
+  private void mark(String text) {
+    marks.add(new Mark((System.nanoTime() - begin) / NANOS_PER_SECOND, text));
+    progress.say(text);
+  }
+
+  private void end() {
+    // An interrupt has done its work; what follows waits for processes.
+    var unused = Thread.interrupted();
+    if (events != null) {
+      events.close();
+    }
+    if (service != null) {
+      service.close();
+    }
+    workers.forEach(WorkerProcess::end);
+    workers.forEach(WorkerProcess::close);
+    if (cluster != null) {
+      cluster.close();
+    }
+  }
+
+  private static String machine() {
+    return "%d cores, %s, Java %s"
+        .formatted(
+            Runtime.getRuntime().availableProcessors(),
+            System.getProperty("os.name") + " " + System.getProperty("os.version"),
+            Runtime.version());
+  }
+}
