@@ -163,6 +163,7 @@ final class LoadRun {
         CONNECT_SLACK.plusMillis((long) (3_000 * settings.users() / settings.connectRate()));
     boolean complete = sampleUntil(limit, () -> connected() == settings.users());
     double seconds = (System.nanoTime() - start) / NANOS_PER_SECOND;
+    sample(0);
     figures.put("connected", (double) connected());
     figures.put("connecting, s", seconds);
     figures.put("connects/s", phase.of(Count.OPENED) / seconds);
@@ -197,10 +198,13 @@ final class LoadRun {
       writing.rest();
     }
     mark("waiting for the rest");
+    // Workers say what happened a moment later.
+    sampleUntil(SETTLE, () -> false);
     boolean storm = settings.scenario() == Scenario.STORM;
     if (writing != null || storm) {
       sampleUntil(DRAIN_LIMIT, () -> missing() <= 0 && (!storm || connected() == settings.users()));
     }
+    sample(0);
     summarize(seconds, cpuBefore);
     if (settings.scenario() == Scenario.IDLE) {
       figures("held", false);
@@ -392,7 +396,7 @@ final class LoadRun {
     all.add(fresh);
     phase.add(fresh);
     long now = System.nanoTime();
-    double seconds = (now - sampledAt) / NANOS_PER_SECOND;
+    double seconds = Math.max(1, now - sampledAt) / NANOS_PER_SECOND;
     sampledAt = now;
     Events writing = events;
     long written = writing == null ? 0 : writing.written();

@@ -57,27 +57,42 @@ record Chart(String title, boolean logarithmic, List<Series> series, List<RunRes
       double at = low + (high - low) * i / steps;
       double y = y(at, low, high);
       svg.append(
-          format(
+          String.format(
+              Locale.ROOT,
               "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>",
-              LEFT, WIDTH - RIGHT, y, y));
+              LEFT,
+              WIDTH - RIGHT,
+              y,
+              y));
       svg.append(
-          format(
+          String.format(
+              Locale.ROOT,
               "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>",
-              LEFT - 6, y + 4, Report.number(logarithmic ? Math.pow(10, at) : at)));
+              LEFT - 6,
+              y + 4,
+              Report.number(logarithmic ? Math.pow(10, at) : at)));
     }
     for (int i = 0; i <= STEPS; i++) {
       double second = lastSecond * i / STEPS;
       svg.append(
-          format(
+          String.format(
+              Locale.ROOT,
               "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%.0f s</text>",
-              x(second, lastSecond), HEIGHT - 6, second));
+              x(second, lastSecond),
+              HEIGHT - 6,
+              second));
     }
     for (RunResult.Mark mark : marks) {
       double x = x(Math.max(0, mark.second()), lastSecond);
       svg.append(
-          format(
+          String.format(
+              Locale.ROOT,
               "<line class=\"mark\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"><title>%s</title></line>",
-              x, x, TOP, HEIGHT - BOTTOM, Report.escape(mark.text())));
+              x,
+              x,
+              TOP,
+              HEIGHT - BOTTOM,
+              Report.escape(mark.text())));
     }
     for (int i = 0; i < series.size(); i++) {
       svg.append(line(series.get(i), COLOURS.get(i % COLOURS.size()), lastSecond, low, high));
@@ -98,7 +113,9 @@ record Chart(String title, boolean logarithmic, List<Series> series, List<RunRes
         continue;
       }
       double value = logarithmic ? Math.log10(point.value) : point.value;
-      points.append(format("%.1f,%.1f ", x(point.second, lastSecond), y(value, low, high)));
+      points.append(
+          String.format(
+              Locale.ROOT, "%.1f,%.1f ", x(point.second, lastSecond), y(value, low, high)));
     }
     return "<polyline points=\"%s\" stroke=\"%s\"><title>%s</title></polyline>"
         .formatted(points.toString().strip(), colour, Report.escape(line.name));
@@ -124,9 +141,5 @@ record Chart(String title, boolean logarithmic, List<Series> series, List<RunRes
       }
     }
     return 10 * power;
-  }
-
-  private static String format(String pattern, Object... values) {
-    return String.format(Locale.ROOT, pattern, values);
   }
 }

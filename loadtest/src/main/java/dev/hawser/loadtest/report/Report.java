@@ -52,8 +52,9 @@ public final class Report {
     }
     text.append('\n');
     for (String name : figureNames(results)) {
-      text.append(format("  %-46s", name));
-      figures(name, results).forEach(cell -> text.append(format(" %14s", cell)));
+      text.append(String.format(Locale.ROOT, "  %-46s", name));
+      figures(name, results)
+          .forEach(cell -> text.append(String.format(Locale.ROOT, " %14s", cell)));
       text.append('\n');
     }
     for (int i = 0; i < results.size(); i++) {
@@ -139,7 +140,8 @@ public final class Report {
     if (results.size() == 2) {
       double first = results.get(0).figures().getOrDefault(name, 0.0);
       double second = results.get(1).figures().getOrDefault(name, 0.0);
-      cells.add(first == 0 || second == 0 ? "-" : format("%.2f", second / first));
+      cells.add(
+          first == 0 || second == 0 ? "-" : String.format(Locale.ROOT, "%.2f", second / first));
     }
     return cells;
   }
@@ -265,14 +267,10 @@ public final class Report {
     double size = Math.abs(value);
     String pattern =
         value == Math.rint(value) || size >= 100 ? "%,.0f" : size >= 1 ? "%.1f" : "%.3f";
-    return format(pattern, value);
+    return String.format(Locale.ROOT, pattern, value);
   }
 
   static String escape(String text) {
     return text.replace("&", "&amp;").replace("<", "&lt;").replace("\"", "&quot;");
-  }
-
-  private static String format(String pattern, Object... values) {
-    return String.format(Locale.ROOT, pattern, values);
   }
 }
