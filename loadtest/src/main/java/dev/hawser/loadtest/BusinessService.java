@@ -30,6 +30,7 @@ final class BusinessService implements AutoCloseable {
 
   private final KafkaConsumer<byte[], byte[]> consumer;
   private final BiConsumer<String, Long> forward;
+  private final String prefix;
   private final Thread thread;
   private final Histogram times = Counts.histogram();
   private long read;
@@ -38,10 +39,12 @@ final class BusinessService implements AutoCloseable {
   /**
    * Reads from now on.
    *
+   * @param prefix of the users who count; others may be those of another run
    * @param forward gets user and intended time of each message that is for somebody
    */
-  BusinessService(String kafka, BiConsumer<String, Long> forward) {
+  BusinessService(String kafka, String prefix, BiConsumer<String, Long> forward) {
     this.forward = forward;
+    this.prefix = prefix;
     var deserializer = new ByteArrayDeserializer();
     this.consumer =
         new KafkaConsumer<>(
@@ -95,6 +98,9 @@ final class BusinessService implements AutoCloseable {
   private void readAll() {
     while (!closing) {
       for (ConsumerRecord<byte[], byte[]> record : consumer.poll(POLL)) {
+        if (record.key() == null || !new String(record.key(), UTF_8).startsWith(prefix)) {
+          continue;
+        }
         String value = new String(record.value(), UTF_8);
         Matcher time = TIME.matcher(value);
         if (!time.find()) {

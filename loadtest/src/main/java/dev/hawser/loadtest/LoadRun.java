@@ -113,7 +113,7 @@ final class LoadRun {
       Events writing = new Events(settings, kafka, this::connected);
       events = writing;
       if (settings.scenario().talk() != WorkerPlan.Talk.NOTHING) {
-        service = new BusinessService(kafka, writing::push);
+        service = new BusinessService(kafka, settings.prefix(), writing::push);
       }
     }
     watchNodes();
@@ -193,6 +193,7 @@ final class LoadRun {
     }
     sampleUntil(settings.duration().minusNanos(System.nanoTime() - start), () -> false);
     double seconds = (System.nanoTime() - start) / NANOS_PER_SECOND;
+    Map<String, Double> cpuAfter = cpuSeconds();
     workers.forEach(WorkerProcess::rest);
     if (writing != null) {
       writing.rest();
@@ -205,7 +206,7 @@ final class LoadRun {
       sampleUntil(DRAIN_LIMIT, () -> missing() <= 0 && (!storm || connected() == settings.users()));
     }
     sample(0);
-    summarize(seconds, cpuBefore);
+    summarize(seconds, cpuBefore, cpuAfter);
     if (settings.scenario() == Scenario.IDLE) {
       figures("held", false);
     }
@@ -213,7 +214,8 @@ final class LoadRun {
     perConnection();
   }
 
-  private void summarize(double seconds, Map<String, Double> cpuBefore) {
+  private void summarize(
+      double seconds, Map<String, Double> cpuBefore, Map<String, Double> cpuAfter) {
     Counts found = phase;
     Scenario scenario = settings.scenario();
     Events writing = events;
@@ -251,7 +253,7 @@ final class LoadRun {
       times(scenario == Scenario.UPSTREAM ? "publish to reply" : "delivery", messages);
     }
     double cpu = 0;
-    for (var node : cpuSeconds().entrySet()) {
+    for (var node : cpuAfter.entrySet()) {
       double used = node.getValue() - cpuBefore.getOrDefault(node.getKey(), 0.0);
       if (used >= 0) {
         figures.put(node.getKey() + " CPU, % of a core", 100 * used / seconds);
