@@ -98,6 +98,7 @@ final class Cluster implements AutoCloseable {
   void awaitReady() throws InterruptedException {
     boolean inTime = ready.await(START_TIMEOUT.toSeconds(), TimeUnit.SECONDS);
     if (!inTime || !process.isAlive()) {
+      Thread.sleep(LoadRun.SIGNAL_GRACE);
       throw new IllegalStateException("the cluster did not start:\n" + output());
     }
   }

@@ -34,6 +34,9 @@ final class LoadRun {
   private static final Duration SETTLE = Duration.ofSeconds(2);
   private static final Duration DRAIN_LIMIT = Duration.ofSeconds(15);
   private static final Duration CONNECT_SLACK = Duration.ofSeconds(60);
+  /** Ctrl-C ends all processes of a terminal, and the end of another may be seen first. */
+  static final Duration SIGNAL_GRACE = Duration.ofMillis(300);
+
   private static final Duration BEFORE_STORM = Duration.ofSeconds(5);
   private static final int SAMPLE_MILLISECONDS = 1_000;
   private static final int SOURCES_PER_WORKER = 4;
@@ -387,6 +390,7 @@ final class LoadRun {
         Thread.sleep(Duration.ofNanos(Math.clamp(Math.min(left, untilSample), 1, 50_000_000)));
       }
       if (workers.stream().noneMatch(WorkerProcess::isAlive)) {
+        Thread.sleep(SIGNAL_GRACE);
         throw new IllegalStateException("the workers have ended; what they said is above");
       }
     }
@@ -453,7 +457,6 @@ final class LoadRun {
     if (service != null) {
       service.close();
     }
-    workers.forEach(WorkerProcess::end);
     workers.forEach(WorkerProcess::close);
     if (cluster != null) {
       cluster.close();

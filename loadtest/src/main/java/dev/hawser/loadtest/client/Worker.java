@@ -13,7 +13,7 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * A process that holds connections. Its first line of input is its {@link WorkerPlan}, each further
- * one an order; the end of its input ends it, so it ends with its coordinator. Every half second it
+ * one an order; the end of its input closes its connections and ends it, so it ends with its coordinator. Every half second it
  * says how many are connected, and what happened since.
  */
 public final class Worker {
@@ -21,7 +21,6 @@ public final class Worker {
   static final String CONNECT = "connect";
   static final String RUN = "run";
   static final String REST = "rest";
-  static final String END = "end";
 
   private static final int TICK_MICROSECONDS = 1_000;
   private static final int REPORT_MILLISECONDS = 500;
@@ -52,10 +51,10 @@ public final class Worker {
         case CONNECT -> loop.execute(connections::connect);
         case RUN -> loop.execute(connections::run);
         case REST -> loop.execute(connections::rest);
-        case END -> loop.execute(connections::end);
         default -> throw new IllegalArgumentException("unknown order: " + order);
       }
     }
+    loop.submit(connections::end).syncUninterruptibly();
     Runtime.getRuntime().halt(0);
   }
 

@@ -52,11 +52,6 @@ public final class WorkerProcess implements AutoCloseable {
     orders.println(Worker.REST);
   }
 
-  /** Closes all connections. */
-  public void end() {
-    orders.println(Worker.END);
-  }
-
   public synchronized int connected() {
     return connected;
   }
@@ -72,7 +67,7 @@ public final class WorkerProcess implements AutoCloseable {
     return process.isAlive();
   }
 
-  /** Ends the process, and waits for that. */
+  /** Closes its connections, ends the process, and waits for that. */
   @Override
   public void close() {
     orders.close();

@@ -127,6 +127,17 @@ class LoadTest {
   }
 
   @Test
+  void endsEarlyWithWhatItHasFound() throws Exception {
+    try (var load = start("idle", "--duration=10m")) {
+      load.awaitOutput("measuring");
+      load.interrupt();
+      assertThat(load.awaitExit()).as(load.output()).isEqualTo(HawserTest.INTERRUPTED);
+      assertThat(load.output()).contains("interrupted").endsWith("report.html");
+      assertThat(temporary.resolve("idle").resolve("result.json")).isNotEmptyFile();
+    }
+  }
+
+  @Test
   void saysWhatIsWrongWithItsOptions() throws Exception {
     try (var load =
         new HawserProcess(temporary, "load", "push", "--users=5", "--url=ws://127.0.0.1:1/")) {
