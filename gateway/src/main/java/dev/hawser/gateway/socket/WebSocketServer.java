@@ -87,7 +87,7 @@ public final class WebSocketServer {
                         .pipeline()
                         .addLast(new HttpServerCodec())
                         .addLast(new HttpObjectAggregator(MAX_HANDSHAKE_BYTES))
-                        .addLast(new Handshake(services, loop));
+                        .addLast(new Handshake(settings, services, loop));
                   }
                 });
     var bound = new CompletableFuture<WebSocketServer>();

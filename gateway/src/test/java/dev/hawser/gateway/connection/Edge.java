@@ -4,7 +4,6 @@ import com.typesafe.config.ConfigFactory;
 import dev.hawser.gateway.http.HttpServer;
 import dev.hawser.gateway.http.HttpSettings;
 import dev.hawser.gateway.socket.WebSocketServer;
-import dev.hawser.gateway.socket.WebSocketSettings;
 import dev.hawser.protocol.client.Codec;
 import dev.hawser.protocol.client.JsonCodec;
 import java.util.EnumMap;
@@ -60,7 +59,7 @@ final class Edge implements AutoCloseable {
       switch (door) {
         case NETTY -> {
           var server =
-              WebSocketServer.bind(new WebSocketSettings("127.0.0.1", 0, 1), played.services)
+              WebSocketServer.bind(played.webSocket, played.services)
                   .toCompletableFuture()
                   .get(10, TimeUnit.SECONDS);
           port = server.port();

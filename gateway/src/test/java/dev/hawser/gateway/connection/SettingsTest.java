@@ -111,6 +111,12 @@ class SettingsTest {
   }
 
   @Test
+  void aWrongEchoIsNamed() {
+    refused("websocket", WebSocketSettings::from, "echo-path", "echo", "such as /echo");
+    refused("websocket", WebSocketSettings::from, "echo-max-size", "0", "1 to");
+  }
+
+  @Test
   void aWrongDevicePolicyIsNamed() {
     refused("session", DevicePolicy::from, "max-connections", "0", "at least 1");
     refused("session", DevicePolicy::from, "excess", "nobody", "kick-oldest or reject-newest");
