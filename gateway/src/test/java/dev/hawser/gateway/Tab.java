@@ -8,6 +8,7 @@ import io.github.centrifugal.centrifuge.ConnectedEvent;
 import io.github.centrifugal.centrifuge.ConnectingEvent;
 import io.github.centrifugal.centrifuge.DisconnectedEvent;
 import io.github.centrifugal.centrifuge.EventListener;
+import io.github.centrifugal.centrifuge.MessageEvent;
 import io.github.centrifugal.centrifuge.Options;
 import io.github.centrifugal.centrifuge.ServerPublicationEvent;
 import io.github.centrifugal.centrifuge.ServerSubscribedEvent;
@@ -26,6 +27,9 @@ final class Tab extends EventListener implements AutoCloseable {
 
   final Client client;
   final List<String> received = new CopyOnWriteArrayList<>();
+
+  /** Broadcasts. */
+  final List<String> messages = new CopyOnWriteArrayList<>();
 
   /** When each was received, {@link System#nanoTime}. */
   final List<Long> receivedAt = new CopyOnWriteArrayList<>();
@@ -112,6 +116,11 @@ final class Tab extends EventListener implements AutoCloseable {
     if (event.wasRecovering()) {
       recoveries.add(event.getRecovered());
     }
+  }
+
+  @Override
+  public void onMessage(Client from, MessageEvent event) {
+    messages.add(new String(event.getData(), UTF_8));
   }
 
   @Override

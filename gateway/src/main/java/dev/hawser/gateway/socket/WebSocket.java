@@ -23,8 +23,10 @@ abstract class WebSocket extends ChannelInboundHandlerAdapter implements FrameRe
 
   private static final Logger log = LoggerFactory.getLogger(WebSocket.class);
 
+  /** Of a frame of the server. */
+  static final int MAX_HEADER_BYTES = 10;
+
   private static final int NORMAL_CLOSURE = 1000;
-  private static final int MAX_HEADER_BYTES = 10;
   private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(3);
 
   final ConnectionLoop loop;
@@ -178,20 +180,37 @@ abstract class WebSocket extends ChannelInboundHandlerAdapter implements FrameRe
       return;
     }
     ByteBuf frame = open.alloc().directBuffer(MAX_HEADER_BYTES + body.length);
-    frame.writeByte(FrameReader.FINAL | opcode);
-    if (body.length < 126) {
-      frame.writeByte(body.length);
-    } else if (body.length <= 0xFFFF) {
-      frame.writeByte(126).writeShort(body.length);
-    } else {
-      frame.writeByte(127).writeLong(body.length);
+    writeTo(frame, opcode, body);
+    write(open, frame);
+  }
+
+  /** Frames of the server that are shared with other sockets. */
+  final void writeShared(ByteBuf frames) {
+    ChannelHandlerContext open = context;
+    if (open != null && !closing) {
+      write(open, frames.retainedDuplicate());
     }
-    frame.writeBytes(body);
-    var unused = open.write(frame, open.voidPromise());
+  }
+
+  /** A frame of the server. */
+  static void writeTo(ByteBuf out, int opcode, byte[] body) {
+    out.writeByte(FrameReader.FINAL | opcode);
+    if (body.length < 126) {
+      out.writeByte(body.length);
+    } else if (body.length <= 0xFFFF) {
+      out.writeByte(126).writeShort(body.length);
+    } else {
+      out.writeByte(127).writeLong(body.length);
+    }
+    out.writeBytes(body);
+  }
+
+  private void write(ChannelHandlerContext open, ByteBuf frames) {
+    var unused = open.write(frames, open.voidPromise());
     // Flushed behind the tasks that wait already: several frames then leave in one system call.
     if (!flushScheduled) {
       flushScheduled = true;
-      loop.execute(this::flush);
+      loop.atEndOfTurn(this::flush);
     }
   }
 

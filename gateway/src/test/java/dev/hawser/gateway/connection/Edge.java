@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
@@ -36,6 +37,7 @@ final class Edge implements AutoCloseable {
   final PlayedServices played;
   final int port;
   private final Supplier<CompletionStage<?>> stop;
+  private final Function<Broadcast, CompletionStage<?>> broadcast;
 
   /** With the default settings, for tests that neither change nor stop it. */
   static synchronized Edge shared(Door door) {
@@ -64,6 +66,7 @@ final class Edge implements AutoCloseable {
                   .get(10, TimeUnit.SECONDS);
           port = server.port();
           stop = server::stop;
+          broadcast = server::broadcast;
         }
         case PEKKO_HTTP -> {
           var api = Directives.path("hello", () -> Directives.complete("world"));
@@ -73,6 +76,7 @@ final class Edge implements AutoCloseable {
                   .get(10, TimeUnit.SECONDS);
           port = server.port();
           stop = server::stop;
+          broadcast = server::broadcast;
         }
         default -> throw new AssertionError(door);
       }
@@ -106,6 +110,11 @@ final class Edge implements AutoCloseable {
     var client = upgraded(codec);
     client.connect(Tokens.of(user));
     return client;
+  }
+
+  /** Waits until it was written to everybody. */
+  void broadcast(Broadcast messages) {
+    broadcast.apply(messages).toCompletableFuture().orTimeout(20, TimeUnit.SECONDS).join();
   }
 
   CompletionStage<?> stop() {
