@@ -7,6 +7,7 @@ import dev.hawser.gateway.cluster.ClusterSettings;
 import dev.hawser.gateway.cluster.ClusterSettings.Formation;
 import dev.hawser.gateway.cluster.PauseWatch;
 import dev.hawser.gateway.connection.Authenticator;
+import dev.hawser.gateway.connection.Broadcast;
 import dev.hawser.gateway.connection.ConnectionId;
 import dev.hawser.gateway.connection.ConnectionListener;
 import dev.hawser.gateway.connection.ConnectionServices;
@@ -17,6 +18,7 @@ import dev.hawser.gateway.http.HttpServer;
 import dev.hawser.gateway.http.ServerApi;
 import dev.hawser.gateway.http.ServerApiRoutes;
 import dev.hawser.gateway.journal.StoredOffsets;
+import dev.hawser.gateway.kafka.BroadcastConsumer;
 import dev.hawser.gateway.kafka.EventConsumer;
 import dev.hawser.gateway.kafka.EventPublisher;
 import dev.hawser.gateway.kafka.KafkaHealth;
@@ -314,7 +316,7 @@ public final class Gateway {
               null,
               nowhere,
               Events.toSessions(ClusterSharding.get(system)))
-          .thenApply(attachments -> Done.getInstance());
+          .thenApply(doors -> Done.getInstance());
     }
     var publisher = new RecordPublisher(settings.kafka());
     var kafka = new KafkaHealth(system, settings.kafka(), publisher);
@@ -339,7 +341,7 @@ public final class Gateway {
               var events = new EventPublisher(publisher, settings.kafka(), feeds);
               measure(events);
               return open(feeds, lastOffsets, new PlacementByPartition(system), upstream, events)
-                  .thenAccept(attachments -> consume(feeds, lastOffsets, publisher, upstream));
+                  .thenAccept(doors -> consume(doors, feeds, lastOffsets, publisher, upstream));
             })
         .thenApply(consuming -> Done.getInstance());
   }
@@ -365,7 +367,11 @@ public final class Gateway {
   }
 
   private void consume(
-      Feeds feeds, LastOffsets lastOffsets, RecordPublisher publisher, UpstreamPublisher upstream) {
+      Doors doors,
+      Feeds feeds,
+      LastOffsets lastOffsets,
+      RecordPublisher publisher,
+      UpstreamPublisher upstream) {
     var consumer =
         new EventConsumer(
             system,
@@ -378,9 +384,27 @@ public final class Gateway {
     onStop(CoordinatedShutdown.PhaseServiceRequestsDone(), "events", consumer::stop);
     readiness.require(consumer::assigned, "Kafka has assigned no partitions yet");
     measure(upstream, consumer);
+    if (!settings.kafka().broadcast().isEmpty()) {
+      var broadcasts = new BroadcastConsumer(settings.kafka(), doors::broadcast);
+      onStop(CoordinatedShutdown.PhaseBeforeServiceUnbind(), "broadcasts", broadcasts::stop);
+      readiness.require(broadcasts::reading, "broadcasts are not read yet");
+      metrics.counter(
+          "hawser.broadcasts",
+          "Records of the broadcast topic that were written to all clients",
+          broadcasts::records);
+    }
   }
 
-  private CompletionStage<Attachments> open(
+  /** Where clients come in. */
+  private record Doors(WebSocketServer webSockets, HttpServer http) {
+    CompletionStage<Void> broadcast(Broadcast broadcast) {
+      return webSockets
+          .broadcast(broadcast)
+          .thenCombine(http.broadcast(broadcast), (first, second) -> null);
+    }
+  }
+
+  private CompletionStage<Doors> open(
       Feeds feeds,
       @Nullable LastOffsets lastOffsets,
       @Nullable ShardAllocationStrategy strategy,
@@ -449,14 +473,14 @@ public final class Gateway {
                 routes = Directives.concat(routes, presenceRoutes().route());
               }
               return named(
-                  "hawser.http.port",
-                  settings.http().port(),
-                  HttpServer.bind(system, settings.http(), services, routes));
-            })
-        .thenApply(
-            http -> {
-              onStop(CoordinatedShutdown.PhaseServiceUnbind(), "http", http::stop);
-              return attachments;
+                      "hawser.http.port",
+                      settings.http().port(),
+                      HttpServer.bind(system, settings.http(), services, routes))
+                  .thenApply(
+                      http -> {
+                        onStop(CoordinatedShutdown.PhaseServiceUnbind(), "http", http::stop);
+                        return new Doors(webSockets, http);
+                      });
             });
   }
 

@@ -8,6 +8,7 @@ import io.github.centrifugal.centrifuge.ConnectedEvent;
 import io.github.centrifugal.centrifuge.ConnectingEvent;
 import io.github.centrifugal.centrifuge.DisconnectedEvent;
 import io.github.centrifugal.centrifuge.EventListener;
+import io.github.centrifugal.centrifuge.MessageEvent;
 import io.github.centrifugal.centrifuge.Options;
 import io.github.centrifugal.centrifuge.ServerPublicationEvent;
 import io.github.centrifugal.centrifuge.ServerSubscribedEvent;
@@ -32,6 +33,9 @@ final class Tab extends EventListener implements AutoCloseable {
   final List<Long> offsets = new CopyOnWriteArrayList<>();
 
   final List<Map<String, String>> tags = new CopyOnWriteArrayList<>();
+
+  /** Broadcasts. */
+  final List<String> messages = new CopyOnWriteArrayList<>();
 
   /** When each was received, {@link System#nanoTime}. */
   final List<Long> receivedAt = new CopyOnWriteArrayList<>();
@@ -118,6 +122,11 @@ final class Tab extends EventListener implements AutoCloseable {
     if (event.wasRecovering()) {
       recoveries.add(event.getRecovered());
     }
+  }
+
+  @Override
+  public void onMessage(Client from, MessageEvent event) {
+    messages.add(new String(event.getData(), UTF_8));
   }
 
   @Override

@@ -227,6 +227,21 @@ public final class ClientConnection implements Receiver {
     }
   }
 
+  /** A broadcast for everybody who is connected. */
+  void broadcast(Broadcast.Writer writer, int messages) {
+    if (state != State.CONNECTED) {
+      return;
+    }
+    if (transport.congested()) {
+      reject(DisconnectCode.SLOW, "reads too slowly");
+      return;
+    }
+    writer.write(transport, codec);
+    for (int i = 0; i < messages; i++) {
+      services.listener().pushed();
+    }
+  }
+
   // The loop's tick.
 
   void ping() {
