@@ -7,6 +7,7 @@ import dev.hawser.gateway.cluster.ClusterSettings;
 import dev.hawser.gateway.cluster.ClusterSettings.Formation;
 import dev.hawser.gateway.cluster.PauseWatch;
 import dev.hawser.gateway.connection.Authenticator;
+import dev.hawser.gateway.connection.Broadcast;
 import dev.hawser.gateway.connection.ConnectionId;
 import dev.hawser.gateway.connection.ConnectionListener;
 import dev.hawser.gateway.connection.ConnectionServices;
@@ -14,13 +15,18 @@ import dev.hawser.gateway.connection.DrainSettings;
 import dev.hawser.gateway.connection.Upstream;
 import dev.hawser.gateway.http.ConnectionUrlRoute;
 import dev.hawser.gateway.http.HttpServer;
+import dev.hawser.gateway.http.ServerApi;
+import dev.hawser.gateway.http.ServerApiRoutes;
 import dev.hawser.gateway.journal.StoredOffsets;
+import dev.hawser.gateway.kafka.BroadcastConsumer;
 import dev.hawser.gateway.kafka.EventConsumer;
+import dev.hawser.gateway.kafka.EventPublisher;
 import dev.hawser.gateway.kafka.KafkaHealth;
 import dev.hawser.gateway.kafka.RecordPublisher;
 import dev.hawser.gateway.kafka.UpstreamPublisher;
 import dev.hawser.gateway.metrics.GatewayMetrics;
 import dev.hawser.gateway.session.Attachments;
+import dev.hawser.gateway.session.Events;
 import dev.hawser.gateway.session.Feeds;
 import dev.hawser.gateway.session.PlacementByPartition;
 import dev.hawser.gateway.session.Session;
@@ -304,8 +310,13 @@ public final class Gateway {
           message ->
               CompletableFuture.failedFuture(
                   new IllegalStateException("hawser.kafka.enabled is off"));
-      return open(Feeds.untracked(settings.shards()), null, null, nowhere)
-          .thenApply(attachments -> Done.getInstance());
+      return open(
+              Feeds.untracked(settings.shards()),
+              null,
+              null,
+              nowhere,
+              Events.toSessions(ClusterSharding.get(system)))
+          .thenApply(doors -> Done.getInstance());
     }
     var publisher = new RecordPublisher(settings.kafka());
     var kafka = new KafkaHealth(system, settings.kafka(), publisher);
@@ -327,8 +338,10 @@ public final class Gateway {
             topic -> {
               var feeds = new Feeds(topic.partitions().size(), epoch(topic));
               var lastOffsets = new StoredOffsets(streams(), feeds.epoch(), Session::mailboxId);
-              return open(feeds, lastOffsets, new PlacementByPartition(system), upstream)
-                  .thenAccept(attachments -> consume(feeds, lastOffsets, publisher, upstream));
+              var events = new EventPublisher(publisher, settings.kafka(), feeds);
+              measure(events);
+              return open(feeds, lastOffsets, new PlacementByPartition(system), upstream, events)
+                  .thenAccept(doors -> consume(doors, feeds, lastOffsets, publisher, upstream));
             })
         .thenApply(consuming -> Done.getInstance());
   }
@@ -354,7 +367,11 @@ public final class Gateway {
   }
 
   private void consume(
-      Feeds feeds, LastOffsets lastOffsets, RecordPublisher publisher, UpstreamPublisher upstream) {
+      Doors doors,
+      Feeds feeds,
+      LastOffsets lastOffsets,
+      RecordPublisher publisher,
+      UpstreamPublisher upstream) {
     var consumer =
         new EventConsumer(
             system,
@@ -367,17 +384,36 @@ public final class Gateway {
     onStop(CoordinatedShutdown.PhaseServiceRequestsDone(), "events", consumer::stop);
     readiness.require(consumer::assigned, "Kafka has assigned no partitions yet");
     measure(upstream, consumer);
+    if (!settings.kafka().broadcast().isEmpty()) {
+      var broadcasts = new BroadcastConsumer(settings.kafka(), doors::broadcast);
+      onStop(CoordinatedShutdown.PhaseBeforeServiceUnbind(), "broadcasts", broadcasts::stop);
+      readiness.require(broadcasts::reading, "broadcasts are not read yet");
+      metrics.counter(
+          "hawser.broadcasts",
+          "Records of the broadcast topic that were written to all clients",
+          broadcasts::records);
+    }
   }
 
-  private CompletionStage<Attachments> open(
+  /** Where clients come in. */
+  private record Doors(WebSocketServer webSockets, HttpServer http) {
+    CompletionStage<Void> broadcast(Broadcast broadcast) {
+      return webSockets
+          .broadcast(broadcast)
+          .thenCombine(http.broadcast(broadcast), (first, second) -> null);
+    }
+  }
+
+  private CompletionStage<Doors> open(
       Feeds feeds,
       @Nullable LastOffsets lastOffsets,
       @Nullable ShardAllocationStrategy strategy,
-      Upstream upstream) {
+      Upstream upstream,
+      Events events) {
     var sharding = ClusterSharding.get(system);
     var attachments =
         Attachments.start(
-            system, feeds, settings.advertisedUrl(), settings.session().reattachRate());
+            system, feeds, settings.advertisedUrl(), settings.session().reattachRate(), version());
     Session.init(
         sharding,
         Cluster.get(system),
@@ -428,19 +464,23 @@ public final class Gateway {
                       attachments.nodes(),
                       settings.advertisedUrl(),
                       readiness::isReady);
-              var routes =
-                  settings.cluster().isPresence()
-                      ? Directives.concat(connectionUrl.route(), presenceRoutes().route())
-                      : connectionUrl.route();
+              var api =
+                  new ServerApiRoutes(
+                      new ServerApi(events, sharding, attachments, settings.kafka().requireJson()),
+                      new ApiKeys(settings.presence().apiKeys()));
+              var routes = Directives.concat(connectionUrl.route(), api.route());
+              if (settings.cluster().isPresence()) {
+                routes = Directives.concat(routes, presenceRoutes().route());
+              }
               return named(
-                  "hawser.http.port",
-                  settings.http().port(),
-                  HttpServer.bind(system, settings.http(), services, routes));
-            })
-        .thenApply(
-            http -> {
-              onStop(CoordinatedShutdown.PhaseServiceUnbind(), "http", http::stop);
-              return attachments;
+                      "hawser.http.port",
+                      settings.http().port(),
+                      HttpServer.bind(system, settings.http(), services, routes))
+                  .thenApply(
+                      http -> {
+                        onStop(CoordinatedShutdown.PhaseServiceUnbind(), "http", http::stop);
+                        return new Doors(webSockets, http);
+                      });
             });
   }
 
@@ -454,6 +494,12 @@ public final class Gateway {
               new IllegalStateException(
                   "%s is %d: %s".formatted(setting, port, cause.getMessage()), failure));
         });
+  }
+
+  private void measure(EventPublisher events) {
+    String published = "Events of the HTTP API, by what became of them";
+    metrics.counter("hawser.published", published, events::acknowledged, "result", "acknowledged");
+    metrics.counter("hawser.published", published, events::failed, "result", "failed");
   }
 
   private void measure(UpstreamPublisher upstream, EventConsumer consumer) {

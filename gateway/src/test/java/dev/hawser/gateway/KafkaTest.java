@@ -80,6 +80,35 @@ class KafkaTest {
   }
 
   @Test
+  void broadcastsReachEverybodyWhoIsConnectedAndNobodyWhoComesLater() throws Exception {
+    try (TestNode node = TestNode.ready(parts);
+        Tab here = Tab.open(node.url(Door.NETTY), Node.token("here"));
+        Tab there = Tab.open(node.url(Door.PEKKO_HTTP), Node.token("there"))) {
+      here.awaitConnected();
+      there.awaitConnected();
+      broadcast("{\"n\":1}");
+      broadcast("not JSON");
+      broadcast("{\"n\":2}");
+      await().until(() -> here.messages.size() == 2 && there.messages.size() == 2);
+      // The topic has two partitions.
+      assertThat(here.messages).containsExactlyInAnyOrder("{\"n\":1}", "{\"n\":2}");
+      assertThat(here.received).isEmpty();
+      assertThat(node.metric("hawser_broadcasts_total")).isEqualTo(2);
+    }
+    try (TestNode node = TestNode.ready(parts);
+        Tab late = Tab.open(node.url(Door.NETTY), Node.token("late"))) {
+      late.awaitConnected();
+      broadcast("{\"n\":3}");
+      await().until(() -> !late.messages.isEmpty());
+      assertThat(late.messages).containsExactly("{\"n\":3}");
+    }
+  }
+
+  private static void broadcast(String payload) throws Exception {
+    parts.push(new ProducerRecord<>("hawser.broadcast", payload.getBytes(UTF_8)));
+  }
+
+  @Test
   void aNodeThatStartsAgainGoesOnWhereTheLastOneStopped() throws Exception {
     try (TestNode node = TestNode.ready(parts);
         Tab tab = Tab.open(node.url(Door.NETTY), Node.token("returning"))) {
@@ -112,6 +141,8 @@ class KafkaTest {
         ReplyError error = answer.get(20, TimeUnit.SECONDS);
         assertThat(error.getCode()).isEqualTo(100);
         assertThat(error.isTemporary()).isTrue();
+        assertThat(node.post("/api/publish", "{\"channel\":\"#patient\",\"data\":1}").body())
+            .isEqualTo("{\"error\":{\"code\":100,\"message\":\"internal server error\"}}");
         await()
             .atMost(Duration.ofSeconds(20))
             .untilAsserted(

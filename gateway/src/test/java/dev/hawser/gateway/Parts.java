@@ -39,7 +39,15 @@ final class Parts implements AutoCloseable {
     postgreSql.createDatabase(DATABASE);
     var kafka = starting.join();
     kafka.createTopics(
-        Map.of("hawser.events", PARTITIONS, "hawser.upstream", 1, "hawser.events.dlq", 1));
+        Map.of(
+            "hawser.events",
+            PARTITIONS,
+            "hawser.upstream",
+            1,
+            "hawser.broadcast",
+            2,
+            "hawser.events.dlq",
+            1));
     return new Parts(postgreSql, kafka);
   }
 

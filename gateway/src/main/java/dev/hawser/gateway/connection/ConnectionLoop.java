@@ -2,9 +2,11 @@ package dev.hawser.gateway.connection;
 
 import dev.hawser.protocol.client.DisconnectCode;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -15,6 +17,8 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The single thread that all work of a share of the node's connections runs on, with one clock tick
@@ -23,13 +27,29 @@ import org.jspecify.annotations.Nullable;
  */
 public final class ConnectionLoop {
 
+  private static final Logger log = LoggerFactory.getLogger(ConnectionLoop.class);
   private static final Duration BATCH_INTERVAL = Duration.ofMillis(100);
+
+  /** Clients that get a broadcast in one turn of the loop; others are served in between. */
+  private static final int BROADCAST_CHUNK = 128;
 
   private final ScheduledExecutorService thread;
   private final TimerWheel pings;
   private final TimerWheel deadlines;
   private final int pingSeconds;
   private final int pongTimeoutSeconds;
+
+  /** Runs behind the tasks that wait now; not empty when it has been asked for. */
+  private final List<Runnable> endOfTurn = new ArrayList<>();
+
+  /** The first is under way, the others wait for it. */
+  private final Deque<Pass> broadcasts = new ArrayDeque<>(0);
+
+  /** Who has not got the first of the broadcasts yet. */
+  private final List<ClientConnection> audience = new ArrayList<>(0);
+
+  /** A broadcast on its way through the loop's clients. */
+  private record Pass(Broadcast.Writer writer, int messages, CompletableFuture<Void> done) {}
 
   /** Once the server stops: what a connection is told that comes all the same. */
   private @Nullable DisconnectCode ending;
@@ -59,6 +79,29 @@ public final class ConnectionLoop {
     } catch (RejectedExecutionException ended) {
       return false;
     }
+  }
+
+  /**
+   * Runs a task on the loop, behind those that wait already, together with all others that were
+   * given meanwhile. Call on the loop.
+   */
+  public void atEndOfTurn(Runnable task) {
+    if (endOfTurn.isEmpty()) {
+      execute(this::endTurn);
+    }
+    endOfTurn.add(task);
+  }
+
+  private void endTurn() {
+    // They may give more.
+    for (int i = 0; i < endOfTurn.size(); i++) {
+      try {
+        endOfTurn.get(i).run();
+      } catch (RuntimeException failure) {
+        log.error("at the end of a turn", failure);
+      }
+    }
+    endOfTurn.clear();
   }
 
   /**
@@ -148,6 +191,52 @@ public final class ConnectionLoop {
     }
     if (left.isEmpty() || after(BATCH_INTERVAL, () -> closeNext(left, code, batch, told)) == null) {
       told.complete(null);
+    }
+  }
+
+  /**
+   * Hands a broadcast to all clients that are connected when its turn comes: some in one turn of
+   * the loop, which serves sockets and other tasks in between. Who reads too slowly is ended
+   * instead, as by any push.
+   *
+   * @param messages how many it is made of
+   * @return completes when all have got it, or the loop has ended
+   */
+  public CompletionStage<Void> broadcast(Broadcast.Writer writer, int messages) {
+    var done = new CompletableFuture<Void>();
+    boolean taken =
+        execute(
+            () -> {
+              broadcasts.add(new Pass(writer, messages, done));
+              if (broadcasts.size() == 1) {
+                nextBroadcast();
+              }
+            });
+    if (!taken) {
+      done.complete(null);
+    }
+    return done;
+  }
+
+  private void nextBroadcast() {
+    pings.forEach(audience::add);
+    broadcastToSome(broadcasts.element());
+  }
+
+  private void broadcastToSome(Pass pass) {
+    Consumer<ClientConnection> write =
+        each(connection -> connection.broadcast(pass.writer, pass.messages));
+    for (int i = 0; i < BROADCAST_CHUNK && !audience.isEmpty(); i++) {
+      write.accept(audience.removeLast());
+    }
+    // Not by execute: an event loop runs what waits before it looks at its sockets again.
+    if (audience.isEmpty() || after(Duration.ZERO, () -> broadcastToSome(pass)) == null) {
+      audience.clear();
+      broadcasts.remove();
+      pass.done.complete(null);
+      if (!broadcasts.isEmpty() && after(Duration.ZERO, this::nextBroadcast) == null) {
+        broadcasts.forEach(left -> left.done.complete(null));
+      }
     }
   }
 

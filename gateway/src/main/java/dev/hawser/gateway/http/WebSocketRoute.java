@@ -7,6 +7,7 @@ import static org.apache.pekko.http.javadsl.server.Directives.get;
 import static org.apache.pekko.http.javadsl.server.Directives.path;
 import static org.apache.pekko.http.javadsl.server.PathMatchers.separateOnSlashes;
 
+import dev.hawser.gateway.connection.Broadcast;
 import dev.hawser.gateway.connection.ConnectionLoop;
 import dev.hawser.gateway.connection.ConnectionServices;
 import dev.hawser.gateway.connection.Subprotocol;
@@ -101,6 +102,15 @@ final class WebSocketRoute {
 
   private static @Nullable String header(HttpRequest request, String name) {
     return request.getHeader(name).map(HttpHeader::value).orElse(null);
+  }
+
+  CompletionStage<Void> broadcast(Broadcast broadcast) {
+    Broadcast.Writer writer =
+        (transport, codec) -> broadcast.frames(codec).forEach(transport::write);
+    return CompletableFuture.allOf(
+        loops.stream()
+            .map(loop -> loop.broadcast(writer, broadcast.messages()).toCompletableFuture())
+            .toArray(CompletableFuture<?>[]::new));
   }
 
   CompletionStage<Done> stop() {

@@ -1,5 +1,6 @@
 package dev.hawser.gateway.socket;
 
+import dev.hawser.gateway.connection.Broadcast;
 import dev.hawser.gateway.connection.ConnectionLoop;
 import dev.hawser.gateway.connection.ConnectionServices;
 import dev.hawser.gateway.connection.DrainSettings;
@@ -87,7 +88,7 @@ public final class WebSocketServer {
                         .pipeline()
                         .addLast(new HttpServerCodec())
                         .addLast(new HttpObjectAggregator(MAX_HANDSHAKE_BYTES))
-                        .addLast(new Handshake(services, loop));
+                        .addLast(new Handshake(settings, services, loop));
                   }
                 });
     var bound = new CompletableFuture<WebSocketServer>();
@@ -122,6 +123,16 @@ public final class WebSocketServer {
       tasks += ((SingleThreadEventExecutor) loop).pendingTasks();
     }
     return tasks;
+  }
+
+  /** Writes it to all clients of this door; completes when that is done. */
+  public CompletionStage<Void> broadcast(Broadcast broadcast) {
+    var frames = new SharedFrames(broadcast, listener.alloc());
+    return CompletableFuture.allOf(
+            loops.values().stream()
+                .map(loop -> loop.broadcast(frames, broadcast.messages()).toCompletableFuture())
+                .toArray(CompletableFuture<?>[]::new))
+        .whenComplete((done, failure) -> frames.release());
   }
 
   /** The port it listens on. */

@@ -86,6 +86,8 @@ class SettingsTest {
         "topics.dead-letters|\"a/b\"|1 to 249",
         "topics.events|hawser.upstream|another topic",
         "topics.events|hawser.events.dlq|another topic",
+        "broadcast|\"a b\"|1 to 249",
+        "broadcast|hawser.events|nothing else",
         "events-in-flight|0|at least 1",
         "acknowledge-timeout|0s|100ms to 1h",
         "acknowledge-timeout|2h|100ms to 1h",
@@ -108,6 +110,12 @@ class SettingsTest {
   @CsvSource({"-1", "100000"})
   void aWrongNumberOfEventLoopsIsNamed(String loops) {
     refused("websocket", WebSocketSettings::from, "event-loops", loops, "0 to 1024");
+  }
+
+  @Test
+  void aWrongEchoIsNamed() {
+    refused("websocket", WebSocketSettings::from, "echo-path", "echo", "such as /echo");
+    refused("websocket", WebSocketSettings::from, "echo-max-size", "0", "1 to");
   }
 
   @Test
