@@ -60,6 +60,9 @@ final class LoadRun {
 
   private Counts phase = new Counts();
 
+  /** How many samples there were before the present phase. */
+  private int samplesBefore;
+
   private @Nullable Cluster cluster;
   private @Nullable Events events;
   private @Nullable BusinessService service;
@@ -181,6 +184,7 @@ final class LoadRun {
   private void measure() throws IOException, InterruptedException {
     mark("measuring");
     phase = new Counts();
+    samplesBefore = samples.size();
     Map<String, Double> cpuBefore = cpuSeconds();
     long start = System.nanoTime();
     Events writing = events;
@@ -253,7 +257,9 @@ final class LoadRun {
     }
     Histogram messages = found.of(Timing.MESSAGE);
     if (messages.getTotalCount() > 0) {
-      times(scenario == Scenario.UPSTREAM ? "publish to reply" : "delivery", messages);
+      String name = scenario == Scenario.UPSTREAM ? "publish to reply" : "delivery";
+      times(name, messages);
+      figures.put(name + " p99 of the median second, ms", medianSecond());
     }
     double cpu = 0;
     for (var node : cpuAfter.entrySet()) {
@@ -268,6 +274,18 @@ final class LoadRun {
       figures.put("CPU s of nodes per million messages", cpu / handled * MILLION);
     }
     errors();
+  }
+
+  /** Of the seconds in which messages arrived: says more than the whole on a machine that is shared. */
+  private double medianSecond() {
+    double[] seconds =
+        samples.stream()
+            .skip(samplesBefore)
+            .mapToDouble(Sample::p99)
+            .filter(p99 -> p99 > 0)
+            .sorted()
+            .toArray();
+    return seconds.length == 0 ? 0 : seconds[seconds.length / 2];
   }
 
   private void errors() {

@@ -112,8 +112,25 @@ class LoadTest {
     }
   }
 
+  /** By themselves: a broadcast reaches the clients of other runs, too. */
   @Test
   @Order(2)
+  void broadcastsReachEveryone() throws Exception {
+    try (var broadcast = start("broadcast-ack", "--duration=3s", "--every=0.5s")) {
+      JsonNode result = result("broadcast-ack", broadcast);
+      assertThat(figure(result, "delivered")).isGreaterThanOrEqualTo(3.0 * USERS);
+      assertThat(figure(result, "missing")).isZero();
+      assertThat(figure(result, "read from Kafka")).isEqualTo(figure(result, "delivered"));
+    }
+    try (var broadcast = start("broadcast", "--duration=1s", "--every=0.5s")) {
+      JsonNode result = result("broadcast", broadcast);
+      assertThat(figure(result, "missing")).isZero();
+      assertThat(figure(result, "delivery p99, ms")).isPositive();
+    }
+  }
+
+  @Test
+  @Order(3)
   void everyoneIsBackAfterTheEndOfANode() throws Exception {
     try (var storm =
         start("storm", "--duration=8s", "--rate=20", "--pids=" + pid(1) + "," + pid(2))) {
