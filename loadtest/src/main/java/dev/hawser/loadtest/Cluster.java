@@ -91,6 +91,7 @@ final class Cluster implements AutoCloseable {
     command.addAll(List.of("dev", "--separate", "--nodes=" + nodes, "--port-offset=" + offset));
     var builder = new ProcessBuilder(command).redirectErrorStream(true);
     builder.environment().put("HAWSER_JAVA_OPTS", options);
+    builder.environment().put("HAWSER_BUILD", "off");
     process = builder.start();
     reader = Thread.ofPlatform().daemon().name("cluster").start(this::read);
   }

@@ -31,9 +31,10 @@ import org.jspecify.annotations.Nullable;
  */
 final class LoadRun {
 
-  private static final Duration SETTLE = Duration.ofSeconds(2);
+  private static final Duration SETTLE = Duration.ofSeconds(1);
   private static final Duration DRAIN_LIMIT = Duration.ofSeconds(15);
   private static final Duration CONNECT_SLACK = Duration.ofSeconds(60);
+
   /** Ctrl-C ends all processes of a terminal, and the end of another may be seen first. */
   static final Duration SIGNAL_GRACE = Duration.ofMillis(300);
 
@@ -276,7 +277,9 @@ final class LoadRun {
     errors();
   }
 
-  /** Of the seconds in which messages arrived: says more than the whole on a machine that is shared. */
+  /**
+   * Of the seconds in which messages arrived: says more than the whole on a machine that is shared.
+   */
   private double medianSecond() {
     double[] seconds =
         samples.stream()

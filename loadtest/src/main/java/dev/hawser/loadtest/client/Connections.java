@@ -20,6 +20,7 @@ import io.netty.bootstrap.Bootstrap;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.ConnectTimeoutException;
 import io.netty.channel.EventLoop;
 import io.netty.channel.FixedRecvByteBufAllocator;
 import io.netty.channel.epoll.EpollChannelOption;
@@ -244,9 +245,16 @@ final class Connections {
             .addListener(
                 result -> {
                   if (!result.isSuccess()) {
-                    ended(client, "unreachable");
+                    ended(client, unreachable(result.cause()));
                   }
                 });
+  }
+
+  private static String unreachable(Throwable cause) {
+    if (cause instanceof ConnectTimeoutException) {
+      return "tcp-timeout";
+    }
+    return String.valueOf(cause.getMessage()).contains("refused") ? "refused" : "unreachable";
   }
 
   void upgraded(LightClient client) {

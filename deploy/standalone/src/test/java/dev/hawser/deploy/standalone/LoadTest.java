@@ -159,7 +159,8 @@ class LoadTest {
     try (var load =
         new HawserProcess(temporary, "load", "push", "--users=5", "--url=ws://127.0.0.1:1/")) {
       assertThat(load.awaitExit()).isEqualTo(1);
-      assertThat(load.output()).endsWith("--kafka is missing, expected host:port: push needs it beside --url");
+      assertThat(load.output())
+          .endsWith("--kafka is missing, expected host:port: push needs it beside --url");
     }
   }
 }
