@@ -15,11 +15,9 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.function.BooleanSupplier;
 import org.HdrHistogram.Histogram;
 import org.jspecify.annotations.Nullable;
@@ -42,19 +40,16 @@ final class LoadRun {
   private static final int SAMPLE_MILLISECONDS = 1_000;
   private static final int SOURCES_PER_WORKER = 4;
   private static final double NANOS_PER_SECOND = 1e9;
-  private static final double MICROSECONDS = 1_000;
   private static final double MILLION = 1e6;
-  private static final double MEBIBYTE = 1024 * 1024;
 
   private final LoadSettings settings;
   private final String command;
   private final Progress progress;
   private final Instant startedAt = Instant.now();
   private final List<WorkerProcess> workers = new ArrayList<>();
-  private final Map<String, NodeProbe> probes = new TreeMap<>();
   private final List<Sample> samples = new ArrayList<>();
   private final List<Mark> marks = new ArrayList<>();
-  private final Map<String, Double> figures = new LinkedHashMap<>();
+  private final Figures figures = new Figures();
 
   /** Of the whole run, and of the present phase. */
   private final Counts all = new Counts();
@@ -64,6 +59,7 @@ final class LoadRun {
   /** How many samples there were before the present phase. */
   private int samplesBefore;
 
+  private Nodes nodes = new Nodes(List.of(), null);
   private @Nullable Cluster cluster;
   private @Nullable Events events;
   private @Nullable BusinessService service;
@@ -94,7 +90,7 @@ final class LoadRun {
         command,
         machine(),
         settings.description(),
-        figures,
+        figures.byName(),
         all.errors(),
         marks,
         samples);
@@ -123,8 +119,8 @@ final class LoadRun {
         service = new BusinessService(kafka, settings.prefix(), writing::push);
       }
     }
-    watchNodes();
-    figures("before", true);
+    nodes = new Nodes(settings.pids(), cluster);
+    nodes.measureCollected("before", figures);
     int users = settings.users();
     int each = Math.ceilDiv(users, settings.workers());
     for (int worker = 0; worker < settings.workers(); worker++) {
@@ -171,10 +167,10 @@ final class LoadRun {
     boolean complete = sampleUntil(limit, () -> connected() == settings.users());
     double seconds = (System.nanoTime() - start) / NANOS_PER_SECOND;
     sample(0);
-    figures.put("connected", (double) connected());
+    figures.put("connected", connected());
     figures.put("connecting, s", seconds);
     figures.put("connects/s", phase.of(Count.OPENED) / seconds);
-    times("connect", phase.of(Timing.CONNECT));
+    figures.put("connect", phase.of(Timing.CONNECT));
     if (!complete) {
       progress.say(
           "only %,d of %,d connected: %s".formatted(connected(), settings.users(), all.errors()));
@@ -186,7 +182,7 @@ final class LoadRun {
     mark("measuring");
     phase = new Counts();
     samplesBefore = samples.size();
-    Map<String, Double> cpuBefore = cpuSeconds();
+    Map<String, Double> cpuBefore = nodes.cpuSeconds();
     long start = System.nanoTime();
     Events writing = events;
     workers.forEach(WorkerProcess::run);
@@ -201,7 +197,7 @@ final class LoadRun {
     }
     sampleUntil(settings.duration().minusNanos(System.nanoTime() - start), () -> false);
     double seconds = (System.nanoTime() - start) / NANOS_PER_SECOND;
-    Map<String, Double> cpuAfter = cpuSeconds();
+    Map<String, Double> cpuAfter = nodes.cpuSeconds();
     workers.forEach(WorkerProcess::rest);
     if (writing != null) {
       writing.rest();
@@ -216,10 +212,12 @@ final class LoadRun {
     sample(0);
     summarize(seconds, cpuBefore, cpuAfter);
     if (settings.scenario() == Scenario.IDLE) {
-      figures("held", false);
+      nodes.measure("held", figures);
     }
-    figures("after", true);
-    perConnection();
+    nodes.measureCollected("after", figures);
+    if (settings.scenario() == Scenario.IDLE) {
+      nodes.measurePerConnection(connected(), figures);
+    }
   }
 
   private void summarize(
@@ -230,36 +228,36 @@ final class LoadRun {
     BusinessService reading = service;
     if (scenario == Scenario.CHURN) {
       figures.put("replaced/s", found.of(Count.CLOSED) / seconds);
-      times("connect while churning", found.of(Timing.CONNECT));
+      figures.put("connect while churning", found.of(Timing.CONNECT));
     }
     if (scenario == Scenario.STORM) {
-      figures.put("lost connections", (double) found.of(Count.LOST));
-      figures.put("back", (double) found.of(Timing.AWAY).getTotalCount());
-      figures.put("connected at the end", (double) connected());
-      times("away", found.of(Timing.AWAY));
+      figures.put("lost connections", found.of(Count.LOST));
+      figures.put("back", found.of(Timing.AWAY).getTotalCount());
+      figures.put("connected at the end", connected());
+      figures.put("away", found.of(Timing.AWAY));
     }
     if (writing != null && writing.written() > 0) {
       figures.put("records written/s", writing.written() / seconds);
-      figures.put("deliveries expected", (double) writing.expected());
-      figures.put("delivered", (double) found.of(Count.RECEIVED));
-      figures.put("missing", (double) (writing.expected() - found.of(Count.RECEIVED)));
+      figures.put("deliveries expected", writing.expected());
+      figures.put("delivered", found.of(Count.RECEIVED));
+      figures.put("missing", writing.expected() - found.of(Count.RECEIVED));
       figures.put("delivered/s", found.of(Count.RECEIVED) / seconds);
-      figures.put("delivered twice", (double) found.of(Count.DUPLICATES));
-      figures.put("records Kafka refused", (double) writing.failed());
+      figures.put("delivered twice", found.of(Count.DUPLICATES));
+      figures.put("records Kafka refused", writing.failed());
     }
     if (reading != null) {
-      figures.put("sent by clients", (double) found.of(Count.SENT));
+      figures.put("sent by clients", found.of(Count.SENT));
       figures.put("sent by clients/s", found.of(Count.SENT) / seconds);
       if (scenario == Scenario.UPSTREAM) {
-        figures.put("acknowledged", (double) found.of(Count.ACKNOWLEDGED));
+        figures.put("acknowledged", found.of(Count.ACKNOWLEDGED));
       }
-      figures.put("read from Kafka", (double) reading.read());
-      times("client to Kafka's consumer", reading.times());
+      figures.put("read from Kafka", reading.read());
+      figures.put("client to Kafka's consumer", reading.times());
     }
     Histogram messages = found.of(Timing.MESSAGE);
     if (messages.getTotalCount() > 0) {
       String name = scenario == Scenario.UPSTREAM ? "publish to reply" : "delivery";
-      times(name, messages);
+      figures.put(name, messages);
       figures.put(name + " p99 of the median second, ms", medianSecond());
     }
     double cpu = 0;
@@ -274,7 +272,7 @@ final class LoadRun {
     if (handled > 0 && cpu > 0) {
       figures.put("CPU s of nodes per million messages", cpu / handled * MILLION);
     }
-    errors();
+    figures.put("errors", all.errors().values().stream().mapToLong(Long::longValue).sum());
   }
 
   /**
@@ -291,54 +289,8 @@ final class LoadRun {
     return seconds.length == 0 ? 0 : seconds[seconds.length / 2];
   }
 
-  private void errors() {
-    figures.put("errors", (double) all.errors().values().stream().mapToLong(Long::longValue).sum());
-  }
-
-  /** Of the cluster's nodes; those of somebody else are left alone. */
-  private void figures(String when, boolean collect) throws IOException, InterruptedException {
-    for (NodeProbe probe : List.copyOf(probes.values())) {
-      boolean collected = collect && probe.collectGarbage();
-      if (collected) {
-        // Memory goes back to the system a moment later.
-        Thread.sleep(SAMPLE_MILLISECONDS);
-      }
-      figures.put(
-          "%s resident %s%s, MiB".formatted(probe.name(), when, collected ? ", collected" : ""),
-          probe.residentBytes() / MEBIBYTE);
-    }
-  }
-
-  /** What connections have added to the process, all included. */
-  private void perConnection() {
-    if (settings.scenario() != Scenario.IDLE) {
-      return;
-    }
-    for (String node : probes.keySet()) {
-      Double before = figures.get(node + " resident before, collected, MiB");
-      Double after = figures.get(node + " resident after, collected, MiB");
-      if (before != null && after != null && connected() > 0) {
-        figures.put(
-            node + " resident per connection, bytes",
-            (after - before) * MEBIBYTE * probes.size() / connected());
-      }
-    }
-  }
-
-  private void times(String of, Histogram times) {
-    if (times.getTotalCount() == 0) {
-      return;
-    }
-    for (double percentile : List.of(50.0, 90.0, 99.0, 99.9)) {
-      figures.put(
-          "%s p%s, ms".formatted(of, percentile % 1 == 0 ? (int) percentile + "" : percentile + ""),
-          times.getValueAtPercentile(percentile) / MICROSECONDS);
-    }
-    figures.put(of + " max, ms", times.getMaxValue() / MICROSECONDS);
-  }
-
   private void endNode() {
-    NodeProbe last = List.copyOf(probes.values()).getLast();
+    NodeProbe last = nodes.last();
     mark("%s %s".formatted(last.name(), settings.drain() ? "is told to stop" : "is killed"));
     ProcessHandle.of(last.pid())
         .ifPresent(
@@ -363,33 +315,6 @@ final class LoadRun {
       missing += phase.of(Count.SENT) - phase.of(Count.ACKNOWLEDGED);
     }
     return missing;
-  }
-
-  private Map<String, Double> cpuSeconds() {
-    Map<String, Double> cpu = new TreeMap<>();
-    probes.values().forEach(probe -> cpu.put(probe.name(), probe.cpuSeconds()));
-    return cpu;
-  }
-
-  private void watchNodes() {
-    Cluster ours = cluster;
-    Map<Integer, Long> processes = new TreeMap<>();
-    if (ours == null) {
-      for (int i = 0; i < settings.pids().size(); i++) {
-        processes.put(i + 1, settings.pids().get(i));
-      }
-    } else {
-      processes.putAll(ours.processes());
-    }
-    processes.forEach(
-        (number, pid) -> {
-          String name = "node-" + number;
-          NodeProbe known = probes.get(name);
-          if (known == null || known.pid() != pid) {
-            probes.put(
-                name, new NodeProbe(name, pid, ours == null ? null : ours.collectorLog(pid)));
-          }
-        });
   }
 
   /** Takes samples until the condition holds (true) or the time is over (false). */
@@ -427,8 +352,7 @@ final class LoadRun {
     sampledAt = now;
     Events writing = events;
     long written = writing == null ? 0 : writing.written();
-    watchNodes();
-    List<NodeSample> nodes = probes.values().stream().map(NodeProbe::sample).toList();
+    List<NodeSample> nodes = this.nodes.sample();
     Histogram messages = fresh.of(Timing.MESSAGE);
     long errors = fresh.errors().values().stream().mapToLong(Long::longValue).sum();
     var sample =
@@ -439,11 +363,11 @@ final class LoadRun {
             (fresh.of(Count.RECEIVED) + fresh.of(Count.ACKNOWLEDGED)) / seconds,
             (fresh.of(Count.SENT) + written - writtenBefore) / seconds,
             errors / seconds,
-            milliseconds(fresh.of(Timing.CONNECT), 99),
-            milliseconds(messages, 50),
-            milliseconds(messages, 99),
-            milliseconds(messages, 99.9),
-            milliseconds(messages, 100),
+            Figures.milliseconds(fresh.of(Timing.CONNECT), 99),
+            Figures.milliseconds(messages, 50),
+            Figures.milliseconds(messages, 99),
+            Figures.milliseconds(messages, 99.9),
+            Figures.milliseconds(messages, 100),
             nodes);
     writtenBefore = written;
     samples.add(sample);
@@ -458,10 +382,6 @@ final class LoadRun {
             sample.p99(),
             all.errors().values().stream().mapToLong(Long::longValue).sum(),
             Duration.ofNanos(left).toSeconds()));
-  }
-
-  private static double milliseconds(Histogram times, double percentile) {
-    return times.getTotalCount() == 0 ? 0 : times.getValueAtPercentile(percentile) / MICROSECONDS;
   }
 
   private void mark(String text) {

@@ -16,22 +16,11 @@ import dev.hawser.protocol.client.ServerFrame;
 import dev.hawser.protocol.client.ServerFrame.ErrorReply;
 import dev.hawser.protocol.client.ServerFrame.Reply;
 import dev.hawser.protocol.client.StreamPosition;
-import io.netty.bootstrap.Bootstrap;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.PooledByteBufAllocator;
-import io.netty.channel.ChannelOption;
-import io.netty.channel.ConnectTimeoutException;
 import io.netty.channel.EventLoop;
-import io.netty.channel.FixedRecvByteBufAllocator;
-import io.netty.channel.epoll.EpollChannelOption;
-import io.netty.channel.epoll.EpollSocketChannel;
-import java.net.InetSocketAddress;
-import java.net.URI;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
@@ -48,8 +37,7 @@ import org.jspecify.annotations.Nullable;
 final class Connections {
 
   private static final int MAX_OPENING = 512;
-  private static final int RECEIVE_BUFFER = 8 * 1024;
-  private static final int CONNECT_MILLISECONDS = 10_000;
+  private static final int SCRATCH_BYTES = 8 * 1024;
   private static final long CONNECT_NANOS = 15_000_000_000L;
 
   /** What the stock SDKs allow beyond the interval. */
@@ -75,11 +63,8 @@ final class Connections {
 
   private final WorkerPlan plan;
   private final EventLoop loop;
-  private final Bootstrap bootstrap;
+  private final Doors doors;
   private final Tokens tokens;
-  private final List<ByteBuf> handshakes = new ArrayList<>();
-  private final List<InetSocketAddress> addresses = new ArrayList<>();
-  private final List<InetSocketAddress> sources = new ArrayList<>();
   private final String padding;
 
   /** By number of the user within the worker; null while there is no connection. */
@@ -95,14 +80,13 @@ final class Connections {
 
   private final Map<String, String> knownEpochs = new HashMap<>();
   private final long[] sentAt = new long[IDS];
-  private byte[] scratch = new byte[RECEIVE_BUFFER];
+  private byte[] scratch = new byte[SCRATCH_BYTES];
 
   private Counts counts = new Counts();
   private int connected;
   private int opening;
   private int started;
   private int lastId = CONNECT_ID;
-  private int nextSource;
   private long pingNanos = Long.MAX_VALUE / 2;
   private boolean ending;
   private @Nullable Pace arrivals;
@@ -118,23 +102,7 @@ final class Connections {
     this.epochs = new String[plan.users()];
     this.lostAt = new long[plan.users()];
     this.padding = "x".repeat(Math.max(0, plan.payloadBytes() - 40));
-    for (URI url : plan.urls()) {
-      handshakes.add(Frames.handshake(url));
-      addresses.add(new InetSocketAddress(url.getHost(), url.getPort()));
-    }
-    for (String source : plan.sources()) {
-      sources.add(new InetSocketAddress(source, 0));
-    }
-    this.bootstrap =
-        new Bootstrap()
-            .group(loop)
-            .channel(EpollSocketChannel.class)
-            // The port is chosen when it connects: it must be free for that address pair only.
-            .option(EpollChannelOption.IP_BIND_ADDRESS_NO_PORT, true)
-            .option(ChannelOption.TCP_NODELAY, true)
-            .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, CONNECT_MILLISECONDS)
-            .option(ChannelOption.ALLOCATOR, PooledByteBufAllocator.DEFAULT)
-            .option(ChannelOption.RECVBUF_ALLOCATOR, new FixedRecvByteBufAllocator(RECEIVE_BUFFER));
+    this.doors = new Doors(plan.urls(), plan.sources(), loop);
   }
 
   /** Connects all users, at the plan's pace. */
@@ -223,38 +191,23 @@ final class Connections {
     }
   }
 
-  ByteBuf handshake(int user, int attempt) {
-    return handshakes.get(door(user, attempt)).duplicate();
-  }
-
-  /** Which URL: the next one at every attempt, as behind a balancer. */
-  private int door(int user, int attempt) {
-    return (user + attempt) % addresses.size();
+  ByteBuf handshake(LightClient client) {
+    return doors.handshake(client);
   }
 
   private void open(int user, int attempt, long intendedAt) {
     var client = new LightClient(this, user, attempt, intendedAt);
     clients[user] = client;
     opening++;
-    var source = sources.get(nextSource++ % sources.size());
     var unused =
-        bootstrap
-            .clone()
-            .handler(client)
-            .connect(addresses.get(door(user, attempt)), source)
+        doors
+            .connect(client)
             .addListener(
                 result -> {
                   if (!result.isSuccess()) {
-                    ended(client, unreachable(result.cause()));
+                    ended(client, Doors.trouble(result.cause()));
                   }
                 });
-  }
-
-  private static String unreachable(Throwable cause) {
-    if (cause instanceof ConnectTimeoutException) {
-      return "tcp-timeout";
-    }
-    return String.valueOf(cause.getMessage()).contains("refused") ? "refused" : "unreachable";
   }
 
   void upgraded(LightClient client) {

@@ -65,7 +65,7 @@ final class LightClient extends ChannelInboundHandlerAdapter {
   @Override
   public void channelActive(ChannelHandlerContext active) {
     state = State.UPGRADING;
-    var unused = active.writeAndFlush(connections.handshake(user, attempt));
+    var unused = active.writeAndFlush(connections.handshake(this));
   }
 
   @Override
