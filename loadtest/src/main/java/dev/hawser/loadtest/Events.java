@@ -39,7 +39,8 @@ final class Events implements AutoCloseable {
   private final LongAdder written = new LongAdder();
   private final LongAdder expected = new LongAdder();
   private final LongAdder failed = new LongAdder();
-  private volatile @Nullable Thread thread;
+  private @Nullable Thread thread;
+  private volatile boolean resting;
 
   /**
    * @param connected how many clients there are, who all should get a broadcast
@@ -89,6 +90,7 @@ final class Events implements AutoCloseable {
     Thread writing = thread;
     if (writing != null) {
       thread = null;
+      resting = true;
       LockSupport.unpark(writing);
       try {
         writing.join();
@@ -129,7 +131,7 @@ final class Events implements AutoCloseable {
   }
 
   private void write(Pace pace) {
-    while (thread != null) {
+    while (!resting) {
       long now = System.nanoTime();
       if (!pace.isDue(now)) {
         LockSupport.parkNanos(pace.next() - now);

@@ -41,9 +41,7 @@ final class Figures {
 
   /** 0 of an empty histogram. */
   static double milliseconds(Histogram times, double percentile) {
-    return times.getTotalCount() == 0
-        ? 0
-        : times.getValueAtPercentile(percentile) / MICROSECONDS;
+    return times.getTotalCount() == 0 ? 0 : times.getValueAtPercentile(percentile) / MICROSECONDS;
   }
 
   Map<String, Double> byName() {

@@ -236,7 +236,7 @@ final class LoadRun {
       figures.put("connected at the end", connected());
       figures.put("away", found.of(Timing.AWAY));
     }
-    if (writing != null && writing.written() > 0) {
+    if (writing != null && scenario != Scenario.UPSTREAM) {
       figures.put("records written/s", writing.written() / seconds);
       figures.put("deliveries expected", writing.expected());
       figures.put("delivered", found.of(Count.RECEIVED));

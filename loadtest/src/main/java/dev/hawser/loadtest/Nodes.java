@@ -101,8 +101,7 @@ final class Nodes {
           NodeProbe known = probes.get(name);
           if (known == null || known.pid() != pid) {
             probes.put(
-                name,
-                new NodeProbe(name, pid, cluster == null ? null : cluster.collectorLog(pid)));
+                name, new NodeProbe(name, pid, cluster == null ? null : cluster.collectorLog(pid)));
           }
         });
   }
