@@ -81,7 +81,8 @@ final class NodeUnderTest implements AutoCloseable {
   /** SIGTERM; returns when it has ended. */
   synchronized void stop() throws InterruptedException {
     wanted = false;
-    process.destroy();
+    // Not Process.destroy, which closes its standard input, too: that ends it at once.
+    process.toHandle().destroy();
     if (!process.waitFor(STOP_TIMEOUT.toSeconds(), TimeUnit.SECONDS)) {
       progress.note(name() + " does not stop, it is killed");
       process.destroyForcibly().waitFor();
