@@ -106,6 +106,25 @@ class RecoveryTest {
   }
 
   @Test
+  void whoComesBackLateGetsWhatWasPushedMeanwhileAndIsToldThatNothingIsMissing() throws Exception {
+    try (Tab tab = open("late")) {
+      parts.push("late", "1");
+      await().atMost(PATIENCE).until(() -> tab.received.size() == 1);
+      parts.pushNumbered(List.of("others", "more", "and", "more-still", "all-of-them"), 3);
+      awaitCommitted();
+      balancer.cut();
+      replaceNode();
+      // The next node hears of this user first by an event, which becomes the last one it had.
+      parts.push("late", "2");
+      awaitCommitted();
+      balancer.goOn();
+      await().atMost(PATIENCE).until(() -> tab.received.size() == 2);
+      assertThat(tab.received).containsExactly("1", "2");
+      assertThat(tab.recoveries).containsExactly(true);
+    }
+  }
+
+  @Test
   void whoMissedWhatNobodyKnowsAnyMoreIsToldSo() throws Exception {
     try (Tab tab = open("away")) {
       parts.push("away", "1");

@@ -108,6 +108,11 @@ public final class Feeds {
     return reached == NOT_FED ? 0 : Math.max(reached, heads.get(shard));
   }
 
+  /** Whether sessions have heard all that there was when the shard began to be fed. */
+  boolean isPresent(int shard) {
+    return fed.get(shard) >= heads.get(shard);
+  }
+
   /** A session of the shard has ended, and with it what it knew about events up to this offset. */
   void forgot(int shard, long offset) {
     forgotten.accumulateAndGet(shard, offset, Math::max);

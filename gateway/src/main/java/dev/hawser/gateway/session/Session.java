@@ -86,6 +86,9 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   /** {@link LastOffsets#of}; null if it is not known. */
   private record PastTold(LastOffsets.@Nullable Past past) implements Command {}
 
+  /** The same, for what is to be kept. */
+  private record LastTold(Secure request, LastOffsets.@Nullable Past past) implements Command {}
+
   /** What the mailbox has; null if it does not answer. */
   private record MailTold(@Nullable MailboxState state) implements Command {}
 
@@ -126,6 +129,9 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   /** How long one waits that has missed nothing. */
   private static final Duration PATIENCE = Duration.ofSeconds(3);
 
+  /** Ends the epoch of a position that says nothing about what was before it. */
+  private static final String UNPROVEN = "?";
+
   private static final Duration MAILBOX_TIMEOUT = Duration.ofSeconds(10);
   private static final Duration PAST_INTERVAL = Duration.ofSeconds(5);
 
@@ -150,6 +156,9 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   private @Nullable List<Waiting> waiting;
   private boolean idleTimer;
   private Past past = Past.UNKNOWN;
+
+  /** Whether it was asked what the user's last event was before those of the log. */
+  private boolean lastAsked;
 
   /** Connections that were answered before it was told what their client has missed; few. */
   private Set<Long> unsure = Set.of();
@@ -249,6 +258,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       case Secure secure -> onSecure(secure);
       case Secured secured -> onSecured(secured);
       case PastTold told -> onPastTold(told.past());
+      case LastTold told -> onLastTold(told);
       case MailTold told -> onMailTold(told.state());
       case Timer timer -> onTimer(timer);
       case Locate locate -> {}
@@ -316,10 +326,10 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
     if (node.lastOffsets() == null || past == Past.KNOWN) {
       return false;
     }
-    if (since == null) {
+    if (since == null || !since.epoch().equals(epoch)) {
       return node.settings().mailbox().isPresent() && !hasOther(attach.outbox());
     }
-    return since.epoch().equals(epoch) && !log.covers(since.offset());
+    return !log.covers(since.offset());
   }
 
   private void askForPast() {
@@ -335,9 +345,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       pastIsUnknown();
       return;
     }
-    if (node.feeds().completeSince(shard) <= node.feeds().kept(shard)) {
-      log.nothingBackTo(told.last());
-    }
+    nothingBackTo(told.last());
     if (told.mail() && node.settings().mailbox().isPresent()) {
       getContext()
           .ask(
@@ -348,6 +356,14 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
               (state, failure) -> new MailTold(state));
     } else {
       pastIsKnown();
+    }
+  }
+
+  /** There was no event between the user's last one that is durable and those of the log. */
+  private void nothingBackTo(long last) {
+    lastAsked = true;
+    if (isFed() && node.feeds().completeSince(shard) <= node.feeds().kept(shard)) {
+      log.nothingBackTo(last);
     }
   }
 
@@ -437,8 +453,18 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
     boolean hasNews = node.settings().mailbox().isPresent() && !hasOther(outbox);
     List<StreamEvent> news =
         hasNews ? log.since(acknowledged.of(outbox.device())) : List.<StreamEvent>of();
-    long offset = news.isEmpty() ? present() : news.getFirst().offset() - 1;
-    answer(outbox, new StreamPosition(offset, epoch), false, news);
+    long offset;
+    if (!news.isEmpty()) {
+      offset = news.getFirst().offset() - 1;
+    } else if (hasNews && isFed() && !node.feeds().isPresent(shard)) {
+      // What is told again of the recent past is news, too.
+      offset = Math.max(log.top(), log.border());
+    } else {
+      offset = present();
+    }
+    // Who comes back with a position that proves nothing begins once more.
+    String known = unsure.contains(outbox.id()) ? epoch + UNPROVEN : epoch;
+    answer(outbox, new StreamPosition(offset, known), false, news);
   }
 
   private void answer(
@@ -499,6 +525,13 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       secured(secure);
       return;
     }
+    LastOffsets lastOffsets = node.lastOffsets();
+    if (!lastAsked && lastOffsets != null) {
+      // The offsets of these events are kept next, and then nobody knows any more what was before.
+      getContext()
+          .pipeToSelf(lastOffsets.of(shard, user), (told, failure) -> new LastTold(secure, told));
+      return;
+    }
     long complete = since;
     getContext()
         .ask(
@@ -508,6 +541,13 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
             replyTo ->
                 new Mailbox.Keep(epoch, unseen, complete, secure.upTo(), acknowledged, replyTo),
             (done, failure) -> new Secured(secure, failure == null));
+  }
+
+  private void onLastTold(LastTold told) {
+    if (told.past() != null) {
+      nothingBackTo(told.past().last());
+      onSecure(told.request());
+    }
   }
 
   /** The mailbox has it, so the log may forget it: the next client has to ask the mailbox. */
@@ -594,6 +634,9 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
         waiting = null;
         if (comers != null) {
           comers.forEach(this::attachOrWait);
+        }
+        if (!unsure.isEmpty()) {
+          askForPast();
         }
       }
       case OVERDUE -> {

@@ -15,8 +15,11 @@ final class HeardReceiver implements Receiver {
 
   private final LinkedBlockingQueue<String> heard = new LinkedBlockingQueue<>();
 
+  private volatile @Nullable StreamPosition position;
+
   @Override
   public void attached(StreamPosition position, boolean recovered) {
+    this.position = position;
     heard.add(recovered ? "recovered" : "attached");
   }
 
@@ -39,6 +42,11 @@ final class HeardReceiver implements Receiver {
     } catch (InterruptedException interrupted) {
       throw new AssertionError(interrupted);
     }
+  }
+
+  /** Where it began, once it was attached. */
+  @Nullable StreamPosition position() {
+    return position;
   }
 
   /** What it has said already, if anything. */

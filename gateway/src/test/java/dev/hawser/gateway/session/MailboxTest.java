@@ -80,16 +80,16 @@ class MailboxTest {
   }
 
   private static final Offsets OFFSETS = new Offsets();
+  private static final Feeds FEEDS = new Feeds(4, "epoch");
   private static final Attachments ATTACHMENTS = startNode();
 
   private static Attachments startNode() {
     var cluster = Cluster.get(KIT.system());
     cluster.manager().tell(Join.create(cluster.selfMember().address()));
-    var feeds = new Feeds(4, "epoch");
-    for (int shard = 0; shard < feeds.shards(); shard++) {
-      feeds.started(shard, 0, 0);
+    for (int shard = 0; shard < FEEDS.shards(); shard++) {
+      FEEDS.started(shard, 0, 0);
     }
-    var attachments = Attachments.start(KIT.system(), feeds, "ws://here", 1_000);
+    var attachments = Attachments.start(KIT.system(), FEEDS, "ws://here", 1_000);
     var limits = new StreamLog.Limits(100, 100_000, IDLE.dividedBy(2));
     var mailbox = new StreamLog.Limits(5, 10_000, Duration.ofDays(1));
     Session.init(
@@ -97,7 +97,7 @@ class MailboxTest {
         cluster,
         new SessionSettings(
             new DevicePolicy(8, Excess.KICK_OLDEST), IDLE, 1_000, limits, Optional.of(mailbox)),
-        feeds,
+        FEEDS,
         OFFSETS,
         attachments.nodes(),
         null);
@@ -327,8 +327,21 @@ class MailboxTest {
     OFFSETS.away = false;
     assertThat(client.receiver.next()).isEqualTo("disconnect 3010");
     client.leave();
-    Client back = comes("");
+    // As a stock client does, with the position that it was given.
+    var back = new Client("", client.receiver.position());
+    assertThat(back.receiver.next()).isEqualTo("attached");
     back.expect(1, 2);
     back.leave();
+  }
+
+  @Test
+  void whoComesWhileTheRecentPastIsToldAgainGetsIt() {
+    int shard = Shards.of(user, FEEDS.shards());
+    FEEDS.stopped(shard);
+    FEEDS.started(shard, base, base + 2);
+    Client client = comes("");
+    push(1, 2);
+    client.expect(1, 2);
+    client.leave();
   }
 }
