@@ -29,7 +29,7 @@ final class Findings {
   /** What may be, and is worth knowing. */
   enum Figure {
     RECEIVED("received"),
-    REPEATED("received again by a new client of the same device"),
+    REPEATED("received again, by a new client of a device or after recovered: false"),
     CLIENTS("clients"),
     CONNECTED("connected"),
     RECOVERED("told recovered: true"),

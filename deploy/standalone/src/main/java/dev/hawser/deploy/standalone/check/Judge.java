@@ -28,9 +28,8 @@ import org.jspecify.annotations.Nullable;
  * it promises (docs/delivery.md):
  *
  * <ul>
- *   <li>A client gets nothing twice, and nothing after something later, as long as it lives.
- *   <li>From where it was let in it gets everything, until it is told {@code recovered: false};
- *       then everything from there.
+ *   <li>From where it was let in a client gets everything, once and in order, until it is told
+ *       {@code recovered: false}; then everything from there.
  *   <li>It is told so only if it may have missed something, or while nobody can know.
  *   <li>What is kept reaches some client of the device, within the limits.
  * </ul>
@@ -97,6 +96,7 @@ final class Judge {
   private static final class Stretch {
     final long from;
     final List<Entry> entries = new ArrayList<>();
+    final Set<Long> seen = new HashSet<>();
 
     Stretch(long from) {
       this.from = from;
@@ -119,16 +119,18 @@ final class Judge {
       switch (entry) {
         case Told told -> {
           findings.count(Figure.CONNECTED);
+          boolean toldOfLoss = told.recovering() && !told.recovered();
           if (told.recovered()) {
             findings.count(Figure.RECOVERED);
-          } else if (told.recovering() && stretch != null) {
+          } else if (toldOfLoss && stretch != null) {
             List<Event> missed = missed(stretch, told, sent);
             missed.forEach(event -> accountedFor.add(event.offset()));
             toldNotRecovered(history, told, missed);
           }
-          if (stretch == null || !told.recovered()) {
+          if (stretch == null || toldOfLoss) {
             stretch = new Stretch(told.at());
             stretches.add(stretch);
+            last = 0;
           } else {
             stretch.entries.add(told);
           }
@@ -138,7 +140,7 @@ final class Judge {
           Long number = numbers.get(got.offset());
           if (!got.user().equals(history.user) || number == null || number != got.number()) {
             findings.add(Fault.WRONG, "%s got %s".formatted(history.name, got));
-          } else if (!seen.add(got.offset())) {
+          } else if (stretch == null || !stretch.seen.add(got.offset())) {
             findings.add(Fault.DOUBLED, at(got.at()) + history.name + " got " + number + " again");
           } else {
             if (got.offset() < last) {
@@ -146,10 +148,11 @@ final class Judge {
                   Fault.OUT_OF_ORDER,
                   at(got.at()) + history.name + " got " + number + " after a later one");
             }
-            last = Math.max(last, got.offset());
-            if (stretch != null) {
-              stretch.entries.add(got);
+            if (!seen.add(got.offset())) {
+              findings.count(Figure.REPEATED);
             }
+            last = Math.max(last, got.offset());
+            stretch.entries.add(got);
           }
         }
         case Cut cut -> findings.cut(cut.code());

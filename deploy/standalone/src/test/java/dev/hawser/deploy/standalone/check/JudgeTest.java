@@ -152,6 +152,19 @@ class JudgeTest {
   }
 
   @Test
+  void whoWasToldThatItMissedSomethingBeginsAnew() {
+    sent(1, 2, 3);
+    History client = client();
+    connected(client, 0.5);
+    got(client, 1, 3);
+    outages.add(new Outage(seconds(1), seconds(2)));
+    recovered(client, 3.5, false);
+    got(client, 2, 3);
+    assertClean();
+    assertThat(judge().of(Figure.REPEATED)).isEqualTo(1);
+  }
+
+  @Test
   void aLaterOneFirstIsOutOfOrder() {
     sent(1, 2, 3);
     History client = client();
