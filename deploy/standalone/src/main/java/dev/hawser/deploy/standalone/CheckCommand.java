@@ -162,7 +162,7 @@ final class CheckCommand implements Callable<Integer> {
                 user -> Development.token(user, TOKEN_LIFE, Development.SECRET),
                 System.out));
     Verdict verdict = check.run();
-    Files.writeString(results.resolve("result.json"), verdict.json());
+    verdict.write(results);
     System.out.println();
     System.out.print(verdict.text());
     return verdict.isClean() ? 0 : 1;

@@ -21,6 +21,10 @@ final class Crowd implements AutoCloseable {
   private static final int BURSTS = 40;
 
   private static final int LARGEST_BURST = 30;
+
+  /** Every so many events are written twice. */
+  private static final int REPEATS = 20;
+
   private static final Duration POLL = Duration.ofMillis(100);
 
   private final Plan plan;
@@ -79,7 +83,8 @@ final class Crowd implements AutoCloseable {
       while (!loadEnds.await(Math.round(-Math.log(1 - random.nextDouble()) * mean), NANOSECONDS)) {
         int burst = random.nextInt(BURSTS) == 0 ? random.nextInt(LARGEST_BURST) : 1;
         for (int i = 0; i < burst; i++) {
-          log.send(person.name(), random.nextDouble() >= person.dropped());
+          boolean kept = random.nextDouble() >= person.dropped();
+          log.send(person.name(), kept, random.nextInt(REPEATS) == 0 ? 2 : 1);
         }
       }
     } catch (InterruptedException end) {

@@ -152,10 +152,19 @@ public final class DeliveryCheck implements AutoCloseable {
       progress.note("%d clients have not got the last event in time".formatted(late));
     }
     Map<String, List<Event>> events = log.read();
+    List<History> histories = crowd.histories();
     Findings findings =
-        Judge.judge(events, crowd.histories(), nemesis.outages(), task.window(), task.limit());
+        Judge.judge(events, histories, nemesis.outages(), task.window(), task.limit());
     return new Verdict(
-        task, plan, log.sent(), log.acknowledged(), nemesis.deeds(), findings, progress.notes());
+        task,
+        plan,
+        log.sent(),
+        log.acknowledged(),
+        nemesis.deeds(),
+        findings,
+        progress.notes(),
+        events,
+        histories);
   }
 
   /** Those who are there all the time. */

@@ -40,7 +40,6 @@ final class EventLog implements AutoCloseable {
   private final KafkaProducer<byte[], byte[]> producer;
   private final AtomicLong sent = new AtomicLong();
   private final Set<Long> acknowledged = ConcurrentHashMap.newKeySet();
-  private final Set<Long> failed = ConcurrentHashMap.newKeySet();
 
   EventLog(String servers, Progress progress) {
     this.servers = servers;
@@ -68,6 +67,11 @@ final class EventLog implements AutoCloseable {
 
   /** Writes one; returns its number. */
   long send(String user, boolean kept) {
+    return send(user, kept, 1);
+  }
+
+  /** The same, by a producer that does not know whether Kafka has it, and writes it again. */
+  long send(String user, boolean kept, int times) {
     long number = sent.getAndIncrement();
     byte[] payload = new EventPayload(number, user, progress.now()).json();
     var record = new ProducerRecord<>(TOPIC, user.getBytes(UTF_8), payload);
@@ -76,16 +80,16 @@ final class EventLog implements AutoCloseable {
         .add(EventHeaders.USER, user.getBytes(UTF_8))
         .add(EventHeaders.ID, Long.toString(number).getBytes(UTF_8))
         .add(EventHeaders.OFFLINE, (kept ? "keep" : "drop").getBytes(UTF_8));
-    var unused =
-        producer.send(
-            record,
-            (metadata, failure) -> {
-              if (failure == null) {
-                acknowledged.add(number);
-              } else {
-                failed.add(number);
-              }
-            });
+    for (int i = 0; i < times; i++) {
+      var unused =
+          producer.send(
+              record,
+              (metadata, failure) -> {
+                if (failure == null) {
+                  acknowledged.add(number);
+                }
+              });
+    }
     return number;
   }
 
@@ -95,11 +99,6 @@ final class EventLog implements AutoCloseable {
 
   int acknowledged() {
     return acknowledged.size();
-  }
-
-  /** Events that Kafka may have or not. */
-  int failed() {
-    return failed.size();
   }
 
   /** Waits until Kafka has answered for all. */
@@ -115,6 +114,7 @@ final class EventLog implements AutoCloseable {
    */
   Map<String, List<Event>> read() {
     Map<String, List<Event>> events = new HashMap<>();
+    Set<Long> known = new HashSet<>();
     Set<Long> missing = new HashSet<>(acknowledged);
     var deserializer = new ByteArrayDeserializer();
     Map<String, Object> settings = Map.of(ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, servers);
@@ -131,16 +131,18 @@ final class EventLog implements AutoCloseable {
         for (ConsumerRecord<byte[], byte[]> record : consumer.poll(POLL)) {
           var payload = EventPayload.of(record.value());
           missing.remove(payload.number());
-          String kept =
-              new String(record.headers().lastHeader(EventHeaders.OFFLINE).value(), UTF_8);
-          events
-              .computeIfAbsent(payload.user(), user -> new ArrayList<>())
-              .add(
-                  new Event(
-                      record.offset() + 1,
-                      payload.number(),
-                      kept.equals("keep"),
-                      payload.sentAt()));
+          if (known.add(payload.number())) {
+            String offline =
+                new String(record.headers().lastHeader(EventHeaders.OFFLINE).value(), UTF_8);
+            events
+                .computeIfAbsent(payload.user(), user -> new ArrayList<>())
+                .add(
+                    new Event(
+                        record.offset() + 1,
+                        payload.number(),
+                        offline.equals("keep"),
+                        payload.sentAt()));
+          }
         }
       }
     }

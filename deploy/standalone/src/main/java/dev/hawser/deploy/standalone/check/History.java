@@ -12,7 +12,7 @@ final class History {
   /**
    * An event as Kafka has it.
    *
-   * @param offset in the user's stream
+   * @param offset in the user's stream; the first, if its producer wrote it twice
    * @param number of the event, in the whole check
    * @param kept whether it is kept while the user is away
    * @param sentAt when its producer was about to write it

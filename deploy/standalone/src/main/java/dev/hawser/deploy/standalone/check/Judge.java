@@ -14,6 +14,7 @@ import dev.hawser.deploy.standalone.check.History.Told;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -110,8 +111,8 @@ final class Judge {
   private void client(History history, List<Event> sent, Set<Long> accountedFor) {
     findings.count(Figure.CLIENTS);
     Set<Long> seen = new HashSet<>();
-    Map<Long, Long> numbers = new TreeMap<>();
-    sent.forEach(event -> numbers.put(event.offset(), event.number()));
+    Map<Long, Event> byNumber = new HashMap<>();
+    sent.forEach(event -> byNumber.put(event.number(), event));
     List<Stretch> stretches = new ArrayList<>();
     Stretch stretch = null;
     long last = 0;
@@ -137,22 +138,26 @@ final class Judge {
         }
         case Got got -> {
           findings.count(Figure.RECEIVED);
-          Long number = numbers.get(got.offset());
-          if (!got.user().equals(history.user) || number == null || number != got.number()) {
+          Event event = byNumber.get(got.number());
+          if (!got.user().equals(history.user) || event == null || got.offset() < event.offset()) {
             findings.add(Fault.WRONG, "%s got %s".formatted(history.name, got));
-          } else if (stretch == null || !stretch.seen.add(got.offset())) {
-            findings.add(Fault.DOUBLED, at(got.at()) + history.name + " got " + number + " again");
+          } else if (stretch == null || !stretch.seen.add(event.offset())) {
+            findings.add(
+                Fault.DOUBLED,
+                "%s%s got %d again".formatted(at(got.at()), history.name, got.number()));
           } else {
-            if (got.offset() < last) {
+            if (event.offset() < last) {
               findings.add(
                   Fault.OUT_OF_ORDER,
-                  at(got.at()) + history.name + " got " + number + " after a later one");
+                  "%s%s got %d after a later one"
+                      .formatted(at(got.at()), history.name, got.number()));
             }
-            if (!seen.add(got.offset())) {
+            if (!seen.add(event.offset())) {
               findings.count(Figure.REPEATED);
             }
-            last = Math.max(last, got.offset());
-            stretch.entries.add(got);
+            last = Math.max(last, event.offset());
+            // Of one that was written twice, either may come.
+            stretch.entries.add(new Got(got.at(), got.user(), event.offset(), got.number()));
           }
         }
         case Cut cut -> findings.cut(cut.code());
@@ -246,8 +251,8 @@ final class Judge {
         if (entry instanceof Told told) {
           comings.add(told.at());
         } else if (entry instanceof Got one) {
-          own.add(one.offset());
-          if (gotByOthers.contains(one.offset())) {
+          own.add(one.number());
+          if (gotByOthers.contains(one.number())) {
             findings.count(Figure.REPEATED);
           }
         }
@@ -270,7 +275,7 @@ final class Judge {
       if (event.kept()
           && event.sentAt() > introduced
           && coming.isPresent()
-          && !got.contains(event.offset())
+          && !got.contains(event.number())
           && !accountedFor.contains(event.offset())) {
         neverCame(clients.getFirst(), event, coming.getAsLong(), sent.subList(i + 1, sent.size()));
       }

@@ -3,6 +3,10 @@ package dev.hawser.deploy.standalone.check;
 import com.typesafe.config.ConfigRenderOptions;
 import com.typesafe.config.ConfigValueFactory;
 import dev.hawser.deploy.standalone.check.Findings.Figure;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -19,6 +23,8 @@ public final class Verdict {
   private final List<Nemesis.Deed> deeds;
   private final Findings findings;
   private final List<Progress.Note> notes;
+  private final Map<String, List<History.Event>> events;
+  private final List<History> histories;
 
   Verdict(
       DeliveryCheck.Task task,
@@ -27,7 +33,9 @@ public final class Verdict {
       long acknowledged,
       List<Nemesis.Deed> deeds,
       Findings findings,
-      List<Progress.Note> notes) {
+      List<Progress.Note> notes,
+      Map<String, List<History.Event>> events,
+      List<History> histories) {
     this.task = task;
     this.plan = plan;
     this.sent = sent;
@@ -35,6 +43,8 @@ public final class Verdict {
     this.deeds = deeds;
     this.findings = findings;
     this.notes = notes;
+    this.events = events;
+    this.histories = histories;
   }
 
   /** Whether nothing was found that must not be. */
@@ -69,8 +79,33 @@ public final class Verdict {
     text.append(String.format(Locale.ROOT, "%,12d  %s%n", count, what));
   }
 
+  /**
+   * Writes {@code result.json}; and if something was found, {@code history.txt}: what was sent and
+   * what each client got, for whoever looks into it.
+   */
+  public void write(Path directory) throws IOException {
+    Files.writeString(directory.resolve("result.json"), json());
+    if (isClean()) {
+      return;
+    }
+    try (var out = new PrintWriter(Files.newBufferedWriter(directory.resolve("history.txt")))) {
+      events.forEach(
+          (user, all) ->
+              all.forEach(
+                  event -> out.println(user + " " + Progress.time(event.sentAt()) + " " + event)));
+      for (History history : histories) {
+        for (History.Entry entry : history.entries()) {
+          out.println(history.name + " " + Progress.time(entry.at()) + " " + entry);
+        }
+        if (history.hasLeft()) {
+          out.println(history.name + " left");
+        }
+      }
+    }
+  }
+
   /** For machines: JSON, with what the nemesis did and when. Times are in seconds. */
-  public String json() {
+  private String json() {
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("clean", isClean());
     json.put("seed", task.seed());

@@ -299,6 +299,18 @@ class JudgeTest {
   }
 
   @Test
+  void ofWhatWasWrittenTwiceOneIsEnough() {
+    sent(1, 2);
+    History client = client();
+    connected(client, 0.5);
+    client.add(new Got(seconds(1.1), USER, 15, 1));
+    got(client, 2);
+    assertClean();
+    client.add(new Got(seconds(2.2), USER, 25, 2));
+    assertFound(Fault.DOUBLED, 1);
+  }
+
+  @Test
   void nobodyIsSentAwayForGood() {
     History client = client();
     connected(client, 0.5);
