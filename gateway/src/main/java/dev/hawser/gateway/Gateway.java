@@ -469,6 +469,14 @@ public final class Gateway {
     metrics.counter("hawser.events", records, consumer::deadLetters, "to", "dead-letters");
     metrics.counter("hawser.events", records, consumer::misrouted, "to", "other-partition");
     metrics.gauge(
+        "hawser.events.unread",
+        "Records of this node's partitions that it has not read yet",
+        consumer::unread);
+    metrics.gauge(
+        "hawser.events.uncommitted",
+        "Records that were handed over and are kept uncommitted, to be read again after a crash",
+        consumer::uncommitted);
+    metrics.gauge(
         "hawser.events.in.flight",
         "Records that their session has not acknowledged",
         consumer::inFlight);

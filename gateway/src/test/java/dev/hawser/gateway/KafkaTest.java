@@ -86,6 +86,9 @@ class KafkaTest {
       tab.awaitConnected();
       parts.push("returning", "\"first\"");
       await().until(() -> tab.received.contains("\"first\""));
+      // Lag on purpose, and none that is not.
+      await().until(() -> node.metric("hawser_events_uncommitted") >= 1);
+      assertThat(node.metric("hawser_events_unread")).isZero();
     }
     try (TestNode node = TestNode.ready(parts);
         Tab tab = Tab.open(node.url(Door.NETTY), Node.token("returning"))) {

@@ -47,7 +47,17 @@ final class Tab extends EventListener implements AutoCloseable {
   final CompletableFuture<Integer> disconnected = new CompletableFuture<>();
 
   static Tab open(String url, String token) {
+    return open(url, token, new Options());
+  }
+
+  /** One that does not wait long before it comes back. */
+  static Tab openHasty(String url, String token) {
     var options = new Options();
+    options.setMaxReconnectDelay(1_000);
+    return open(url, token, options);
+  }
+
+  private static Tab open(String url, String token, Options options) {
     options.setToken(token);
     return new Tab(url, options);
   }

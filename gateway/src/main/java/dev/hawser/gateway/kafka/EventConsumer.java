@@ -20,6 +20,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.atomic.LongAdder;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
@@ -94,6 +95,7 @@ public final class EventConsumer {
   private static final Duration LOCATE_TIMEOUT = Duration.ofMillis(250);
   private static final Duration LOCATE_INTERVAL = Duration.ofMillis(50);
   private static final Duration LOCATE_WARNING = Duration.ofSeconds(15);
+  private static final Duration LAG_INTERVAL = Duration.ofSeconds(5);
   private static final Duration STOP_TIMEOUT = Duration.ofSeconds(5);
 
   private final ActorSystem<?> system;
@@ -115,6 +117,7 @@ public final class EventConsumer {
   private final LongAdder deadLetters = new LongAdder();
   private final LongAdder misrouted = new LongAdder();
   private final LongAdder inFlight = new LongAdder();
+  private final AtomicLong unread = new AtomicLong();
   private volatile boolean member;
   private volatile boolean settled;
 
@@ -145,6 +148,12 @@ public final class EventConsumer {
             .run(system);
     this.restarts = running.first();
     this.ended = running.second();
+    var lag =
+        system
+            .scheduler()
+            .scheduleAtFixedRate(
+                LAG_INTERVAL, LAG_INTERVAL, this::measureLag, system.executionContext());
+    var unused = ended.whenComplete((done, failure) -> lag.cancel());
   }
 
   private Source<Done, ?> source() {
@@ -364,6 +373,32 @@ public final class EventConsumer {
   /** Records handed over and not yet acknowledged. */
   public long inFlight() {
     return inFlight.sum();
+  }
+
+  /** Records in this node's partitions that it has not read; some seconds old. */
+  public long unread() {
+    return unread.get();
+  }
+
+  private void measureLag() {
+    var unused =
+        control
+            .get()
+            .getMetrics()
+            .thenAccept(
+                metrics ->
+                    unread.set(
+                        metrics.entrySet().stream()
+                            .filter(metric -> metric.getKey().name().equals("records-lag"))
+                            .mapToLong(metric -> (long) (double) metric.getValue().metricValue())
+                            .sum()));
+  }
+
+  /** Records handed over and not committed on purpose: the next owner reads them again. */
+  public long uncommitted() {
+    return assignments.keySet().stream()
+        .mapToLong(partition -> Math.max(0, feeds.reached(partition) - feeds.kept(partition)))
+        .sum();
   }
 
   /** Finishes what was handed over. Commits no more: the next owner reads the recent past again. */

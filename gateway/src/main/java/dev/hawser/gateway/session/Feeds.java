@@ -84,7 +84,7 @@ public final class Feeds {
   }
 
   /** The last offsets of all users up to this offset are durable. */
-  long kept(int shard) {
+  public long kept(int shard) {
     return kept.get(shard);
   }
 
