@@ -40,8 +40,8 @@ final class Judge {
   /** PostgreSQL or Kafka was away. */
   record Outage(long from, long to) {
 
-    /** So long after it the server may not know yet. */
-    private static final long AFTERMATH = Duration.ofSeconds(15).toNanos();
+    /** So long after it the server may not know yet, or may find mail that it could not ask for. */
+    private static final long AFTERMATH = Duration.ofSeconds(30).toNanos();
 
     boolean touches(long time) {
       return from < time && time < to + AFTERMATH;
