@@ -13,6 +13,7 @@ import io.github.centrifugal.centrifuge.ServerPublicationEvent;
 import io.github.centrifugal.centrifuge.ServerSubscribedEvent;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
@@ -26,6 +27,11 @@ final class Tab extends EventListener implements AutoCloseable {
 
   final Client client;
   final List<String> received = new CopyOnWriteArrayList<>();
+
+  /** Their offsets, and their tags. */
+  final List<Long> offsets = new CopyOnWriteArrayList<>();
+
+  final List<Map<String, String>> tags = new CopyOnWriteArrayList<>();
 
   /** When each was received, {@link System#nanoTime}. */
   final List<Long> receivedAt = new CopyOnWriteArrayList<>();
@@ -117,6 +123,8 @@ final class Tab extends EventListener implements AutoCloseable {
   @Override
   public void onPublication(Client from, ServerPublicationEvent event) {
     receivedAt.add(System.nanoTime());
+    offsets.add(event.getOffset());
+    tags.add(event.getTags());
     received.add(new String(event.getData(), UTF_8));
   }
 
