@@ -88,7 +88,10 @@ final class Judge {
             .collect(groupingBy(history -> history.device, LinkedHashMap::new, toList()));
     for (List<History> device : devices.values()) {
       Set<Long> accountedFor = new HashSet<>();
-      device.forEach(history -> client(history, sent, accountedFor));
+      Set<Long> gotBefore = new HashSet<>();
+      for (History history : device) {
+        gotBefore.addAll(client(history, sent, gotBefore, accountedFor));
+      }
       device(device, devices.size() == 1, sent, accountedFor);
     }
   }
@@ -108,7 +111,15 @@ final class Judge {
     }
   }
 
-  private void client(History history, List<Event> sent, Set<Long> accountedFor) {
+  /**
+   * Of one client.
+   *
+   * @param gotBefore what clients of the same device had before
+   * @param accountedFor gets what was said about
+   * @return offsets of what it got
+   */
+  private Set<Long> client(
+      History history, List<Event> sent, Set<Long> gotBefore, Set<Long> accountedFor) {
     findings.count(Figure.CLIENTS);
     Set<Long> seen = new HashSet<>();
     Map<Long, Event> byNumber = new HashMap<>();
@@ -167,8 +178,9 @@ final class Judge {
     }
     for (Stretch each : stretches) {
       boolean toTheEnd = each == stretch && !history.hasLeft();
-      holes(history, each, toTheEnd, sent, seen, accountedFor);
+      holes(history, each, toTheEnd, sent, seen, gotBefore, accountedFor);
     }
+    return seen;
   }
 
   private void holes(
@@ -177,12 +189,15 @@ final class Judge {
       boolean toTheEnd,
       List<Event> sent,
       Set<Long> seen,
+      Set<Long> gotBefore,
       Set<Long> accountedFor) {
     List<Got> got = stretch.got();
     long first = got.stream().mapToLong(Got::offset).min().orElse(Long.MAX_VALUE);
     long last = toTheEnd ? Long.MAX_VALUE : got.stream().mapToLong(Got::offset).max().orElse(0);
     for (Event event : sent) {
-      boolean due = event.sentAt() > stretch.from || (event.kept() && event.offset() > first);
+      // What one before it has acknowledged does not come again, what that one has not does.
+      boolean wasKept = event.kept() && !gotBefore.contains(event.offset());
+      boolean due = event.sentAt() > stretch.from || (wasKept && event.offset() > first);
       if (due && event.offset() <= last && !seen.contains(event.offset())) {
         accountedFor.add(event.offset());
         Told promise = promise(stretch, event);

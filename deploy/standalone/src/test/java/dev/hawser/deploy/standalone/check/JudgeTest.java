@@ -267,6 +267,19 @@ class JudgeTest {
   }
 
   @Test
+  void whatAnEarlierClientHadNeedNotComeAgainBetweenWhatDoes() {
+    sent(1, 2, 3);
+    History first = client();
+    connected(first, 0.5);
+    got(first, 1, 2);
+    first.leave();
+    History second = client();
+    connected(second, 2.5);
+    got(second, 1, 3);
+    assertClean();
+  }
+
+  @Test
   void whatAnotherDeviceHadBeforeThisOneWasKnownNeedNotBeKept() {
     sent(1, 2, 3);
     History phone = client("phone");
