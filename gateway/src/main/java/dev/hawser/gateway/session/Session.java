@@ -122,6 +122,9 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   /** What the mailbox has; null if it does not answer. */
   private record MailTold(@Nullable MailboxState state) implements Command {}
 
+  /** The same, for what is to be kept. */
+  private record DevicesTold(Secure request, @Nullable MailboxState state) implements Command {}
+
   /** The mailbox has, or has not, what it was to keep. */
   private record Secured(Secure request, boolean done) implements Command {}
 
@@ -189,6 +192,9 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
 
   /** Whether it was asked what the user's last event was before those of the log. */
   private boolean lastAsked;
+
+  /** Whether it is known which devices the user has: of those that are away the mailbox knows. */
+  private boolean devicesKnown;
 
   /** Connections that were answered before it was told what their client has missed; few. */
   private Set<Long> unsure = Set.of();
@@ -289,6 +295,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       case Secured secured -> onSecured(secured);
       case PastTold told -> onPastTold(told.past());
       case LastTold told -> onLastTold(told);
+      case DevicesTold told -> onDevicesTold(told);
       case MailTold told -> onMailTold(told.state());
       case Publish publish -> onPublish(publish);
       case Disconnect disconnect -> onDisconnect(disconnect);
@@ -388,6 +395,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
               Mailbox.Load::new,
               (state, failure) -> new MailTold(state));
     } else {
+      devicesKnown = true;
       pastIsKnown();
     }
   }
@@ -405,8 +413,8 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       pastIsUnknown();
       return;
     }
+    knowDevices(state);
     if (state.epoch().equals(epoch)) {
-      acknowledged = acknowledged.and(state.acknowledged());
       log.restore(state.events(), state.since(), state.upTo(), Attachments.now());
       if (!state.isEmpty()) {
         // If they come again they get all in order.
@@ -416,6 +424,13 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       }
     }
     pastIsKnown();
+  }
+
+  private void knowDevices(MailboxState state) {
+    devicesKnown = true;
+    if (state.epoch().equals(epoch)) {
+      acknowledged = acknowledged.and(state.acknowledged());
+    }
   }
 
   private void pastIsKnown() {
@@ -541,6 +556,16 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   }
 
   private void onSecure(Secure secure) {
+    LastOffsets lastOffsets = node.lastOffsets();
+    if (lastOffsets != null
+        && node.settings().mailbox().isPresent()
+        && !(lastAsked && devicesKnown)) {
+      // The offsets of these events are kept next, and then nobody knows any more what was before;
+      // and a session that began after a device had gone does not know whom to keep them for.
+      getContext()
+          .pipeToSelf(lastOffsets.of(shard, user), (told, failure) -> new LastTold(secure, told));
+      return;
+    }
     long all = acknowledged.ofAll();
     List<StreamEvent> unseen = new ArrayList<>();
     long since = isFed() ? Math.min(log.border(), secure.upTo()) : secure.upTo();
@@ -558,13 +583,6 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       secured(secure);
       return;
     }
-    LastOffsets lastOffsets = node.lastOffsets();
-    if (!lastAsked && lastOffsets != null) {
-      // The offsets of these events are kept next, and then nobody knows any more what was before.
-      getContext()
-          .pipeToSelf(lastOffsets.of(shard, user), (told, failure) -> new LastTold(secure, told));
-      return;
-    }
     long complete = since;
     getContext()
         .ask(
@@ -576,9 +594,30 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
             (done, failure) -> new Secured(secure, failure == null));
   }
 
+  /** If it is not told now, it is asked again with the next request. */
   private void onLastTold(LastTold told) {
-    if (told.past() != null) {
-      nothingBackTo(told.past().last());
+    LastOffsets.Past past = told.past();
+    if (past == null) {
+      return;
+    }
+    nothingBackTo(past.last());
+    if (past.mail() && !devicesKnown) {
+      getContext()
+          .ask(
+              MailboxState.class,
+              mailbox(),
+              MAILBOX_TIMEOUT,
+              Mailbox.Load::new,
+              (state, failure) -> new DevicesTold(told.request(), state));
+    } else {
+      devicesKnown = true;
+      onSecure(told.request());
+    }
+  }
+
+  private void onDevicesTold(DevicesTold told) {
+    if (told.state() != null) {
+      knowDevices(told.state());
       onSecure(told.request());
     }
   }
