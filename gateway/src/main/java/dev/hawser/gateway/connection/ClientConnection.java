@@ -99,6 +99,7 @@ public final class ClientConnection implements Receiver {
     this.codec = codec;
     this.id = services.ids().next();
     this.expiry = new Expiry(this, loop, services.settings());
+    services.admission().handshakeStarted();
     loop.deadline(this, services.settings().connectTimeout());
   }
 
@@ -147,6 +148,9 @@ public final class ClientConnection implements Receiver {
 
   private void end(DisconnectCode code) {
     boolean wasConnected = state == State.CONNECTED;
+    if (!wasConnected) {
+      services.admission().handshakeEnded();
+    }
     state = State.CLOSED;
     connecting = null;
     loop.forget(this);
@@ -383,6 +387,7 @@ public final class ClientConnection implements Receiver {
     }
     state = State.CONNECTED;
     connecting = null;
+    services.admission().handshakeEnded();
     services.listener().connected(identity.user());
     loop.heartbeat(this);
     Map<String, Result.SubscribeResult> subscriptions =

@@ -64,6 +64,7 @@ final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
   /** Who opens a socket and asks for nothing must not hold it for ever. */
   @Override
   public void handlerAdded(ChannelHandlerContext context) {
+    services.admission().handshakeStarted();
     timeout =
         loop.after(
             services.settings().connectTimeout(),
@@ -74,6 +75,7 @@ final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
 
   @Override
   public void handlerRemoved(ChannelHandlerContext context) {
+    services.admission().handshakeEnded();
     if (timeout != null) {
       var unused = timeout.cancel(false);
       timeout = null;

@@ -118,6 +118,23 @@ class SettingsTest {
     refused("websocket", WebSocketSettings::from, "echo-max-size", "0", "1 to");
   }
 
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "max-connections|-1|at least 0",
+        "max-connections-per-address|-1|at least 0",
+        "max-handshakes|0|at least 1",
+        "max-handshakes-per-second|-1|at least 0",
+        "max-heap|0|more than 0",
+        "max-heap|95|at most 1",
+        "max-lag|0s|at least 1ms",
+        "retry-after|1500ms|whole seconds",
+      })
+  void aWrongLimitOfAdmissionIsNamed(String key, String value, String expectation) {
+    refused("admission", AdmissionSettings::from, key, value, expectation);
+  }
+
   @Test
   void aWrongDevicePolicyIsNamed() {
     refused("session", DevicePolicy::from, "max-connections", "0", "at least 1");
