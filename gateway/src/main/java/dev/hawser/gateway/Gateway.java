@@ -17,14 +17,18 @@ import dev.hawser.gateway.connection.LoadWatch;
 import dev.hawser.gateway.connection.Upstream;
 import dev.hawser.gateway.http.ConnectionUrlRoute;
 import dev.hawser.gateway.http.HttpServer;
+import dev.hawser.gateway.http.ServerApi;
+import dev.hawser.gateway.http.ServerApiRoutes;
 import dev.hawser.gateway.journal.StoredOffsets;
 import dev.hawser.gateway.kafka.BroadcastConsumer;
 import dev.hawser.gateway.kafka.EventConsumer;
+import dev.hawser.gateway.kafka.EventPublisher;
 import dev.hawser.gateway.kafka.KafkaHealth;
 import dev.hawser.gateway.kafka.RecordPublisher;
 import dev.hawser.gateway.kafka.UpstreamPublisher;
 import dev.hawser.gateway.metrics.GatewayMetrics;
 import dev.hawser.gateway.session.Attachments;
+import dev.hawser.gateway.session.Events;
 import dev.hawser.gateway.session.Feeds;
 import dev.hawser.gateway.session.PlacementByPartition;
 import dev.hawser.gateway.session.Session;
@@ -308,7 +312,12 @@ public final class Gateway {
           message ->
               CompletableFuture.failedFuture(
                   new IllegalStateException("hawser.kafka.enabled is off"));
-      return open(Feeds.untracked(settings.shards()), null, null, nowhere)
+      return open(
+              Feeds.untracked(settings.shards()),
+              null,
+              null,
+              nowhere,
+              Events.toSessions(ClusterSharding.get(system)))
           .thenApply(doors -> Done.getInstance());
     }
     var publisher = new RecordPublisher(settings.kafka());
@@ -331,7 +340,9 @@ public final class Gateway {
             topic -> {
               var feeds = new Feeds(topic.partitions().size(), epoch(topic));
               var lastOffsets = new StoredOffsets(streams(), feeds.epoch(), Session::mailboxId);
-              return open(feeds, lastOffsets, new PlacementByPartition(system), upstream)
+              var events = new EventPublisher(publisher, settings.kafka(), feeds);
+              measure(events);
+              return open(feeds, lastOffsets, new PlacementByPartition(system), upstream, events)
                   .thenAccept(doors -> consume(doors, feeds, lastOffsets, publisher, upstream));
             })
         .thenApply(consuming -> Done.getInstance());
@@ -399,11 +410,12 @@ public final class Gateway {
       Feeds feeds,
       @Nullable LastOffsets lastOffsets,
       @Nullable ShardAllocationStrategy strategy,
-      Upstream upstream) {
+      Upstream upstream,
+      Events events) {
     var sharding = ClusterSharding.get(system);
     var attachments =
         Attachments.start(
-            system, feeds, settings.advertisedUrl(), settings.session().reattachRate());
+            system, feeds, settings.advertisedUrl(), settings.session().reattachRate(), version());
     Session.init(
         sharding,
         Cluster.get(system),
@@ -478,10 +490,14 @@ public final class Gateway {
                       attachments.nodes(),
                       settings.advertisedUrl(),
                       readiness::isReady);
-              var routes =
-                  settings.cluster().isPresence()
-                      ? Directives.concat(connectionUrl.route(), presenceRoutes().route())
-                      : connectionUrl.route();
+              var api =
+                  new ServerApiRoutes(
+                      new ServerApi(events, sharding, attachments, settings.kafka().requireJson()),
+                      new ApiKeys(settings.presence().apiKeys()));
+              var routes = Directives.concat(connectionUrl.route(), api.route());
+              if (settings.cluster().isPresence()) {
+                routes = Directives.concat(routes, presenceRoutes().route());
+              }
               return named(
                       "hawser.http.port",
                       settings.http().port(),
@@ -504,6 +520,12 @@ public final class Gateway {
               new IllegalStateException(
                   "%s is %d: %s".formatted(setting, port, cause.getMessage()), failure));
         });
+  }
+
+  private void measure(EventPublisher events) {
+    String published = "Events of the HTTP API, by what became of them";
+    metrics.counter("hawser.published", published, events::acknowledged, "result", "acknowledged");
+    metrics.counter("hawser.published", published, events::failed, "result", "failed");
   }
 
   private void measure(UpstreamPublisher upstream, EventConsumer consumer) {

@@ -141,6 +141,8 @@ class KafkaTest {
         ReplyError error = answer.get(20, TimeUnit.SECONDS);
         assertThat(error.getCode()).isEqualTo(100);
         assertThat(error.isTemporary()).isTrue();
+        assertThat(node.post("/api/publish", "{\"channel\":\"#patient\",\"data\":1}").body())
+            .isEqualTo("{\"error\":{\"code\":100,\"message\":\"internal server error\"}}");
         await()
             .atMost(Duration.ofSeconds(20))
             .untilAsserted(

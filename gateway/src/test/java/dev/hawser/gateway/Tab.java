@@ -14,6 +14,7 @@ import io.github.centrifugal.centrifuge.ServerPublicationEvent;
 import io.github.centrifugal.centrifuge.ServerSubscribedEvent;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
@@ -27,6 +28,11 @@ final class Tab extends EventListener implements AutoCloseable {
 
   final Client client;
   final List<String> received = new CopyOnWriteArrayList<>();
+
+  /** Their offsets, and their tags. */
+  final List<Long> offsets = new CopyOnWriteArrayList<>();
+
+  final List<Map<String, String>> tags = new CopyOnWriteArrayList<>();
 
   /** Broadcasts. */
   final List<String> messages = new CopyOnWriteArrayList<>();
@@ -126,6 +132,8 @@ final class Tab extends EventListener implements AutoCloseable {
   @Override
   public void onPublication(Client from, ServerPublicationEvent event) {
     receivedAt.add(System.nanoTime());
+    offsets.add(event.getOffset());
+    tags.add(event.getTags());
     received.add(new String(event.getData(), UTF_8));
   }
 

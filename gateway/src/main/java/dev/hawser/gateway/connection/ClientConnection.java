@@ -215,6 +215,11 @@ public final class ClientConnection implements Receiver {
   }
 
   @Override
+  public void refresh(long expiresAt) {
+    run(() -> extend(new Identity(identity.user(), expiresAt)));
+  }
+
+  @Override
   public void disconnect(DisconnectCode code) {
     run(() -> close(code));
   }
@@ -443,15 +448,19 @@ public final class ClientConnection implements Receiver {
     } else if (!refreshed.user().equals(identity.user())) {
       reject(DisconnectCode.INVALID_TOKEN, "refresh with another user's token");
     } else {
-      identity = refreshed;
+      extend(refreshed);
       boolean expires = identity.expiresAt() != 0;
       reply(
           commandId,
           new Result.RefreshResult(
               clientId(), services.version(), expires, expires ? Expiry.secondsTo(identity) : 0));
-      expiry.cancel();
-      watchExpiry();
     }
+  }
+
+  private void extend(Identity refreshed) {
+    identity = refreshed;
+    expiry.cancel();
+    watchExpiry();
   }
 
   private void onPublish(ClientCommand.Publish command) {

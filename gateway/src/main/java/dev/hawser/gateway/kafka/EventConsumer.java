@@ -27,6 +27,7 @@ import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.CooperativeStickyAssignor;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.header.internals.RecordHeaders;
@@ -171,9 +172,10 @@ public final class EventConsumer {
             .withProperty(
                 ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG,
                 Long.toString(settings.sessionTimeout().toMillis()))
+            // How long it takes the others to hear that they are to share them.
             .withProperty(
                 ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG,
-                Long.toString(settings.sessionTimeout().toMillis() / 6))
+                Long.toString(settings.sessionTimeout().toMillis() / 12))
             // Draining knows when it is done; this would be waited out on top.
             .withStopTimeout(Duration.ZERO);
     return Consumer.committablePartitionedSource(
@@ -578,7 +580,8 @@ public final class EventConsumer {
   }
 
   /** Written by a producer with another partitioner: its user's session is somewhere else. */
-  private CompletionStage<Void> reroute(ConsumerRecord<byte[], byte[]> record, String user) {
+  private CompletionStage<RecordMetadata> reroute(
+      ConsumerRecord<byte[], byte[]> record, String user) {
     misrouted.increment();
     return publisher.send(
         new ProducerRecord<>(
@@ -589,7 +592,8 @@ public final class EventConsumer {
             record.headers()));
   }
 
-  private CompletionStage<Void> deadLetter(ConsumerRecord<byte[], byte[]> record, String reason) {
+  private CompletionStage<RecordMetadata> deadLetter(
+      ConsumerRecord<byte[], byte[]> record, String reason) {
     String source = "%s-%d@%d".formatted(record.topic(), record.partition(), record.offset());
     log.warn("{} goes to {}: {}", source, settings.deadLetters(), reason);
     deadLetters.increment();

@@ -126,6 +126,11 @@ final class Attachment implements Outbox {
   }
 
   @Override
+  public synchronized void refresh(long expiresAt) {
+    receiver.refresh(expiresAt);
+  }
+
+  @Override
   public synchronized void disconnect(DisconnectCode code) {
     receiver.disconnect(code);
   }

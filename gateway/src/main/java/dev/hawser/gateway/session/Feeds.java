@@ -115,6 +115,10 @@ public final class Feeds {
 
   /** A session of the shard has ended, and with it what it knew about events up to this offset. */
   void forgot(int shard, long offset) {
+    if (epoch.isEmpty()) {
+      // Its offsets mean nothing to the others.
+      return;
+    }
     forgotten.accumulateAndGet(shard, offset, Math::max);
   }
 
@@ -132,11 +136,11 @@ public final class Feeds {
     return starts.get(shard).copy();
   }
 
-  /** How far every shard is fed. */
+  /** How far every shard is fed; without Kafka that says nothing about where its sessions are. */
   long[] all() {
     long[] all = new long[fed.length()];
     for (int shard = 0; shard < all.length; shard++) {
-      all[shard] = fed.get(shard);
+      all[shard] = epoch.isEmpty() ? NOT_FED : fed.get(shard);
     }
     return all;
   }

@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.stream.Stream;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
@@ -65,7 +66,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
    * An event for all of the user's connections but the excluded one. One that was pushed before is
    * only acknowledged.
    *
-   * @param offset its place in the user's stream, rising; 0 for the next one
+   * @param offset its place in the user's stream, rising
    * @param excluded connection id, 0 for none
    * @param replyTo told when the event was handed to every connection
    */
@@ -79,6 +80,35 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
    * @param replyTo told when they are; not told while PostgreSQL is away
    */
   public record Secure(long upTo, ActorRef<Done> replyTo) implements Command {}
+
+  /**
+   * An event that comes without Kafka, for all of the user's connections. One that was published
+   * before, going by its id, is only answered.
+   *
+   * @param replyTo told its place in the stream
+   */
+  public record Publish(PushEvent event, ActorRef<Published> replyTo) implements Command {}
+
+  /** The answer to {@link Publish}. */
+  public record Published(StreamPosition position) {}
+
+  /**
+   * Ends connections of this user.
+   *
+   * @param only a connection id, 0 for all
+   * @param except connection ids
+   */
+  public record Disconnect(
+      DisconnectCode code, long only, List<Long> except, ActorRef<Done> replyTo)
+      implements Command {}
+
+  /**
+   * Connections of this user expire at another time now.
+   *
+   * @param expiresAt Unix seconds, 0 for never
+   * @param only a connection id, 0 for all
+   */
+  public record Refresh(long expiresAt, long only, ActorRef<Done> replyTo) implements Command {}
 
   /** Is the shard on this node? Answered if it is. */
   record Locate(UniqueAddress node, ActorRef<Done> replyTo) implements Command {}
@@ -260,6 +290,9 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       case PastTold told -> onPastTold(told.past());
       case LastTold told -> onLastTold(told);
       case MailTold told -> onMailTold(told.state());
+      case Publish publish -> onPublish(publish);
+      case Disconnect disconnect -> onDisconnect(disconnect);
+      case Refresh refresh -> onRefresh(refresh);
       case Timer timer -> onTimer(timer);
       case Locate locate -> {}
       case Stop stop -> {
@@ -596,17 +629,47 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   }
 
   private void onPush(Push push) {
-    if (push.offset() != 0 && !push.replyTo().path().address().hasLocalScope()) {
+    if (!push.replyTo().path().address().hasLocalScope()) {
       // From a node that had the partition before this one: it is ahead of what is fed here.
       return;
     }
+    append(new StreamEvent(push.event(), push.offset(), push.excluded()));
+    push.replyTo().tell(Done.getInstance());
+  }
+
+  private void onPublish(Publish publish) {
+    long known = log.offsetOf(publish.event().id());
+    long offset = known == 0 ? log.top() + 1 : known;
+    append(new StreamEvent(publish.event(), offset, 0));
+    publish.replyTo().tell(new Published(new StreamPosition(offset, epoch)));
+  }
+
+  private void append(StreamEvent event) {
     long previous = log.top();
-    long offset = push.offset() == 0 ? previous + 1 : push.offset();
-    var event = new StreamEvent(push.event(), offset, push.excluded());
     if (log.append(event, Attachments.now())) {
       pushToAll(event, previous);
     }
-    push.replyTo().tell(Done.getInstance());
+  }
+
+  private void onDisconnect(Disconnect disconnect) {
+    connections(disconnect.only())
+        .filter(connection -> !disconnect.except().contains(connection.id()))
+        .forEach(connection -> connection.disconnect(disconnect.code()));
+    disconnect.replyTo().tell(Done.getInstance());
+  }
+
+  private void onRefresh(Refresh refresh) {
+    connections(refresh.only()).forEach(connection -> connection.refresh(refresh.expiresAt()));
+    refresh.replyTo().tell(Done.getInstance());
+  }
+
+  /** Those that wait for their answer, too. */
+  private Stream<Outbox> connections(long only) {
+    var attached = state.connections().stream();
+    return (waiting == null
+            ? attached
+            : Stream.concat(attached, waiting.stream().map(each -> each.attach().outbox())))
+        .filter(connection -> only == 0 || connection.id() == only);
   }
 
   /** What goes to several connections on another node goes there once. */
@@ -682,9 +745,9 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
 
   private static Map<String, String> tags(PushEvent event) {
     if (event.id() == null && event.name() == null) {
-      return Map.of();
+      return event.tags();
     }
-    var tags = new HashMap<String, String>();
+    var tags = new HashMap<>(event.tags());
     if (event.id() != null) {
       tags.put("id", event.id());
     }

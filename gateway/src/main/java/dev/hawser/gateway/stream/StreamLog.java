@@ -17,7 +17,7 @@ public final class StreamLog {
    * What a log keeps at most.
    *
    * @param count events
-   * @param bytes of payload
+   * @param bytes of payloads and tags
    */
   public record Limits(int count, int bytes, Duration age) {
 
@@ -85,7 +85,7 @@ public final class StreamLog {
    * @return false if the log has it already, or had, or has one with the same id: nothing was added
    */
   public boolean append(StreamEvent event, long now) {
-    if (event.offset() <= top || isRepeated(event.event().id())) {
+    if (event.offset() <= top || offsetOf(event.event().id()) != 0) {
       return false;
     }
     top = event.offset();
@@ -101,10 +101,16 @@ public final class StreamLog {
     return true;
   }
 
-  private boolean isRepeated(@Nullable String id) {
-    return id != null
-        && kept != null
-        && kept.stream().anyMatch(known -> id.equals(known.event().event().id()));
+  /** Where the event with this id is; 0 if none is kept. */
+  public long offsetOf(@Nullable String id) {
+    if (id != null && kept != null) {
+      for (Kept known : kept) {
+        if (id.equals(known.event().event().id())) {
+          return known.event().offset();
+        }
+      }
+    }
+    return 0;
   }
 
   /** Events up to this offset are kept elsewhere, or need not be: they may be forgotten by age. */
@@ -169,7 +175,11 @@ public final class StreamLog {
   }
 
   private static int size(StreamEvent event) {
-    return event.event().payload().bytes().length;
+    int size = event.event().payload().bytes().length;
+    for (var tag : event.event().tags().entrySet()) {
+      size += tag.getKey().length() + tag.getValue().length();
+    }
+    return size;
   }
 
   /** Offset of the last event there ever was, 0 if there was none. */

@@ -29,6 +29,11 @@ final class HeardReceiver implements Receiver {
   }
 
   @Override
+  public void refresh(long expiresAt) {
+    heard.add("refresh " + expiresAt);
+  }
+
+  @Override
   public void disconnect(DisconnectCode code) {
     heard.add("disconnect " + code.code());
   }

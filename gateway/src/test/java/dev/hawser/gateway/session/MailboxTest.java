@@ -89,7 +89,7 @@ class MailboxTest {
     for (int shard = 0; shard < FEEDS.shards(); shard++) {
       FEEDS.started(shard, 0, 0);
     }
-    var attachments = Attachments.start(KIT.system(), FEEDS, "ws://here", 1_000);
+    var attachments = Attachments.start(KIT.system(), FEEDS, "ws://here", 1_000, "test");
     var limits = new StreamLog.Limits(100, 100_000, IDLE.dividedBy(2));
     var mailbox = new StreamLog.Limits(5, 10_000, Duration.ofDays(1));
     Session.init(
@@ -132,7 +132,10 @@ class MailboxTest {
     var payload = new Payload(("{\"n\":" + n + "}").getBytes(UTF_8));
     tell(
         new Session.Push(
-            new PushEvent(user, null, null, null, kept, payload), base + n, 0, acknowledged.ref()));
+            new PushEvent(user, null, null, null, kept, Map.of(), payload),
+            base + n,
+            0,
+            acknowledged.ref()));
     acknowledged.expectMessage(PATIENCE, Done.getInstance());
   }
 

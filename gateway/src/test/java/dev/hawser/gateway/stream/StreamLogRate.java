@@ -6,6 +6,7 @@ import dev.hawser.protocol.client.Payload;
 import dev.hawser.protocol.event.PushEvent;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -75,7 +76,7 @@ public class StreamLogRate {
 
   private boolean append(@Nullable String id) {
     offset++;
-    var event = new PushEvent("user", id, null, null, true, PAYLOAD);
+    var event = new PushEvent("user", id, null, null, true, Map.of(), PAYLOAD);
     return log.append(new StreamEvent(event, offset, 0), offset);
   }
 
