@@ -2,6 +2,7 @@ package dev.hawser.gateway.connection;
 
 import com.sun.management.GarbageCollectorMXBean;
 import com.sun.management.GcInfo;
+import com.sun.management.OperatingSystemMXBean;
 import java.lang.management.ManagementFactory;
 import java.lang.management.MemoryUsage;
 import java.time.Duration;
@@ -12,10 +13,19 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 
-/** Tells {@link Admission} four times a second how full the heap is and how late the loops are. */
+/**
+ * Looks four times a second how full the heap is, how late the loops are and how busy the process
+ * is, and tells {@link Admission} and the loops.
+ */
 public final class LoadWatch implements AutoCloseable {
 
   private static final long INTERVAL_MILLISECONDS = 250;
+
+  /** Of one sample: what counts are some ten seconds. */
+  private static final double CPU_WEIGHT = 0.025;
+
+  private static final OperatingSystemMXBean SYSTEM =
+      ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
 
   private final Admission admission;
   private final List<Probe> probes;
@@ -23,6 +33,7 @@ public final class LoadWatch implements AutoCloseable {
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().name("hawser-load-watch").daemon().factory());
   private volatile Duration lag = Duration.ZERO;
+  private double cpu;
 
   /** Starts to watch, and goes on until closed. */
   public LoadWatch(Admission admission, Collection<ConnectionLoop> loops) {
@@ -41,6 +52,9 @@ public final class LoadWatch implements AutoCloseable {
   private void sample() {
     lag = Duration.ofNanos(probes.stream().mapToLong(Probe::lag).max().orElse(0));
     admission.sampled(heapBehindCollection(), lag);
+    // Below 0 where it is not known.
+    cpu += CPU_WEIGHT * (Math.max(0, SYSTEM.getProcessCpuLoad()) - cpu);
+    probes.forEach(probe -> probe.loop.busy(cpu));
   }
 
   /** A task on its way through a loop; it is sent again when it has come through. */

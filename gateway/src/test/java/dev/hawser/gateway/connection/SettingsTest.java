@@ -51,6 +51,8 @@ class SettingsTest {
         "ping-interval|0s|whole seconds",
         "ping-interval|1500ms|whole seconds",
         "ping-interval|2h|1h",
+        "max-ping-interval|24s|at least ping-interval",
+        "max-ping-interval|2h|1h",
         "pong-timeout|25s|less than ping-interval",
         "pong-timeout|500ms|whole seconds",
         "connect-timeout|0s|whole seconds",
