@@ -4,6 +4,7 @@ import java.net.InetAddress;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
@@ -229,9 +230,10 @@ public final class Admission {
     return readyAgainAt - nanoTime.getAsLong() > 0 ? "too many clients at once" : "";
   }
 
-  /** Seconds after which who is refused should come again. */
+  /** Seconds after which who is refused should come again; not the same for all. */
   public int retryAfterSeconds() {
-    return Math.toIntExact(settings.retryAfter().toSeconds());
+    int least = Math.toIntExact(settings.retryAfter().toSeconds());
+    return least + ThreadLocalRandom.current().nextInt(least + 1);
   }
 
   /** Clients refused for this reason since the start. */

@@ -8,7 +8,6 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.util.ReferenceCountUtil;
 import java.util.concurrent.Future;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -55,11 +54,9 @@ final class RefusedHandshake extends ChannelInboundHandlerAdapter {
       return;
     }
     answered = true;
-    // Not all of them at the same time again.
-    int seconds = retryAfterSeconds + ThreadLocalRandom.current().nextInt(retryAfterSeconds + 1);
     String answer =
         "HTTP/1.1 503 Service Unavailable\r\nRetry-After: %d\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-            .formatted(seconds);
+            .formatted(retryAfterSeconds);
     context
         .writeAndFlush(Unpooled.wrappedBuffer(answer.getBytes(US_ASCII)))
         .addListener(
