@@ -148,7 +148,7 @@ class KafkaTest {
             .untilAsserted(
                 () -> {
                   var ready = node.management("/ready");
-                  assertThat(ready.statusCode()).isEqualTo(500);
+                  assertThat(ready.statusCode()).isEqualTo(503);
                   assertThat(ready.body()).contains("Kafka is not reachable");
                 });
         assertThat(node.management("/alive").statusCode()).isEqualTo(200);

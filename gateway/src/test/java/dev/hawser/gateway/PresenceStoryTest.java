@@ -119,7 +119,7 @@ class PresenceStoryTest {
       try (Tab comes = open(node, Door.NETTY, "comes")) {
         await()
             .atMost(Duration.ofSeconds(20))
-            .until(() -> node.management("/ready").statusCode() == 500);
+            .until(() -> node.management("/ready").statusCode() == 503);
         assertThat(node.management("/ready").body()).contains("PostgreSQL is not reachable");
         var answer = node.api("/api/presence/stays");
         assertThat(answer.statusCode()).isEqualTo(503);
