@@ -158,7 +158,7 @@ public final class Gateway {
             otherNodes.isEmpty()
                 ? ""
                 : "other nodes are running: " + String.join(", ", otherNodes));
-    readiness.require(presence::reachable, "PostgreSQL is not reachable");
+    readiness.requireOnce(presence::reachable, "PostgreSQL is not reachable");
     onStop(
         CoordinatedShutdown.PhaseBeforeServiceUnbind(),
         "not ready",
@@ -322,7 +322,11 @@ public final class Gateway {
     }
     var publisher = new RecordPublisher(settings.kafka());
     var kafka = new KafkaHealth(system, settings.kafka(), publisher);
-    readiness.require(kafka::reachable, "Kafka is not reachable");
+    readiness.requireOnce(kafka::reachable, "Kafka is not reachable");
+    metrics.gauge(
+        "hawser.kafka.reachable",
+        "Whether Kafka answered when it was asked last: 1, else 0",
+        () -> kafka.reachable() ? 1 : 0);
     onStop(
         CoordinatedShutdown.PhaseBeforeActorSystemTerminate(),
         "kafka",
@@ -455,6 +459,10 @@ public final class Gateway {
         "hawser.connections.waiting",
         "Clients whose session is being looked for",
         attachments::waiting);
+    metrics.gauge(
+        "hawser.postgresql.reachable",
+        "Whether PostgreSQL answered when it was asked last: 1, else 0",
+        () -> presence.reachable() ? 1 : 0);
     metrics.gauge(
         "hawser.presence.lag.seconds",
         "Age of the oldest change that is not in PostgreSQL",

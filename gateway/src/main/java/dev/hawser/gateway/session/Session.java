@@ -11,10 +11,8 @@ import dev.hawser.protocol.event.PushEvent;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.Stream;
@@ -196,8 +194,11 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   /** Whether it is known which devices the user has: of those that are away the mailbox knows. */
   private boolean devicesKnown;
 
-  /** Connections that were answered before it was told what their client has missed; few. */
-  private Set<Long> unsure = Set.of();
+  /**
+   * Connections that were answered before it was told what their client has missed, and what they
+   * have acknowledged since: it counts only if they have missed nothing. Few.
+   */
+  private Map<Long, Long> unsure = Map.of();
 
   private Acknowledgements acknowledged = Acknowledgements.NONE;
   private @Nullable ActorRef<Mailbox.Command> mailbox;
@@ -367,7 +368,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       return false;
     }
     if (since == null || !since.epoch().equals(epoch)) {
-      return node.settings().mailbox().isPresent() && !hasOther(attach.outbox());
+      return node.settings().mailbox().isPresent();
     }
     return !log.covers(since.offset());
   }
@@ -417,13 +418,19 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
     if (state.epoch().equals(epoch)) {
       log.restore(state.events(), state.since(), state.upTo(), Attachments.now());
       if (!state.isEmpty()) {
-        // If they come again they get all in order.
-        this.state.connections().stream()
-            .filter(connection -> unsure.contains(connection.id()))
-            .forEach(connection -> connection.disconnect(DisconnectCode.INSUFFICIENT_STATE));
+        sendUnsureAway();
       }
     }
     pastIsKnown();
+  }
+
+  /** If they come again they get all in order. */
+  private void sendUnsureAway() {
+    for (long id : unsure.keySet()) {
+      connections(id).forEach(each -> each.disconnect(DisconnectCode.INSUFFICIENT_STATE));
+      state.detach(id);
+    }
+    unsure = Map.of();
   }
 
   private void knowDevices(MailboxState state) {
@@ -435,7 +442,9 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
 
   private void pastIsKnown() {
     past = Past.KNOWN;
-    unsure = Set.of();
+    Map<Long, Long> sure = unsure;
+    unsure = Map.of();
+    sure.forEach((id, offset) -> onAcknowledge(new Acknowledge(id, offset)));
     answerWaiting(Long.MAX_VALUE);
   }
 
@@ -471,8 +480,8 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   private void attach(Attach attach) {
     var outbox = attach.outbox();
     if (needsPast(attach)) {
-      unsure = new HashSet<>(unsure);
-      unsure.add(outbox.id());
+      unsure = new HashMap<>(unsure);
+      unsure.put(outbox.id(), 0L);
     }
     var excess = state.attach(outbox);
     if (excess != null) {
@@ -495,24 +504,24 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
     }
   }
 
-  /** For a client whose position says nothing: what its device has not, or nothing. */
+  /** For a client whose position says nothing: what its device has not acknowledged, or nothing. */
   private void begin(Attach attach) {
     Outbox outbox = attach.outbox();
-    boolean hasNews = node.settings().mailbox().isPresent() && !hasOther(outbox);
-    List<StreamEvent> news =
-        hasNews ? log.since(acknowledged.of(outbox.device())) : List.<StreamEvent>of();
+    boolean hasMailbox = node.settings().mailbox().isPresent();
+    long known = acknowledged.of(outbox.device());
+    List<StreamEvent> news = hasMailbox ? log.since(known) : List.<StreamEvent>of();
     long offset;
     if (!news.isEmpty()) {
       offset = news.getFirst().offset() - 1;
-    } else if (hasNews && isFed() && !node.feeds().isPresent(shard)) {
+    } else if (hasMailbox && isFed() && !node.feeds().isPresent(shard)) {
       // What is told again of the recent past is news, too.
-      offset = Math.max(log.top(), log.border());
+      offset = Math.max(known, Math.max(log.top(), log.border()));
     } else {
       offset = present();
     }
     // Who comes back with a position that proves nothing begins once more.
-    String known = unsure.contains(outbox.id()) ? epoch + UNPROVEN : epoch;
-    answer(outbox, new StreamPosition(offset, known), false, news);
+    String stream = unsure.containsKey(outbox.id()) ? epoch + UNPROVEN : epoch;
+    answer(outbox, new StreamPosition(offset, stream), false, news);
   }
 
   private void answer(
@@ -529,13 +538,11 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
     return Math.max(log.top(), node.feeds().present(shard));
   }
 
-  /** Whether another connection of the same device is there: the device is up to date. */
-  private boolean hasOther(Outbox comer) {
-    return state.connections().stream()
-        .anyMatch(known -> known.id() != comer.id() && known.device().equals(comer.device()));
-  }
-
   private void onAcknowledge(Acknowledge acknowledge) {
+    if (unsure.containsKey(acknowledge.connectionId())) {
+      unsure.merge(acknowledge.connectionId(), acknowledge.offset(), Math::max);
+      return;
+    }
     for (Outbox connection : state.connections()) {
       if (connection.id() == acknowledge.connectionId()) {
         acknowledge(connection.device(), acknowledge.offset());
@@ -659,7 +666,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
 
   private void onDetach(Detach detach) {
     state.detach(detach.connectionId());
-    if (unsure.contains(detach.connectionId())) {
+    if (!unsure.isEmpty()) {
       unsure.remove(detach.connectionId());
     }
     if (waiting != null) {
