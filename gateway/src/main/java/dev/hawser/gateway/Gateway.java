@@ -6,12 +6,14 @@ import com.typesafe.config.ConfigValueFactory;
 import dev.hawser.gateway.cluster.ClusterSettings;
 import dev.hawser.gateway.cluster.ClusterSettings.Formation;
 import dev.hawser.gateway.cluster.PauseWatch;
+import dev.hawser.gateway.connection.Admission;
 import dev.hawser.gateway.connection.Authenticator;
 import dev.hawser.gateway.connection.Broadcast;
 import dev.hawser.gateway.connection.ConnectionId;
 import dev.hawser.gateway.connection.ConnectionListener;
 import dev.hawser.gateway.connection.ConnectionServices;
 import dev.hawser.gateway.connection.DrainSettings;
+import dev.hawser.gateway.connection.LoadWatch;
 import dev.hawser.gateway.connection.Upstream;
 import dev.hawser.gateway.http.ConnectionUrlRoute;
 import dev.hawser.gateway.http.HttpServer;
@@ -156,7 +158,7 @@ public final class Gateway {
             otherNodes.isEmpty()
                 ? ""
                 : "other nodes are running: " + String.join(", ", otherNodes));
-    readiness.require(presence::reachable, "PostgreSQL is not reachable");
+    readiness.requireOnce(presence::reachable, "PostgreSQL is not reachable");
     onStop(
         CoordinatedShutdown.PhaseBeforeServiceUnbind(),
         "not ready",
@@ -320,7 +322,11 @@ public final class Gateway {
     }
     var publisher = new RecordPublisher(settings.kafka());
     var kafka = new KafkaHealth(system, settings.kafka(), publisher);
-    readiness.require(kafka::reachable, "Kafka is not reachable");
+    readiness.requireOnce(kafka::reachable, "Kafka is not reachable");
+    metrics.gauge(
+        "hawser.kafka.reachable",
+        "Whether Kafka answered when it was asked last: 1, else 0",
+        () -> kafka.reachable() ? 1 : 0);
     onStop(
         CoordinatedShutdown.PhaseBeforeActorSystemTerminate(),
         "kafka",
@@ -423,9 +429,21 @@ public final class Gateway {
         attachments.nodes(),
         strategy);
     var authenticator = new Authenticator(settings.authenticator());
+    var admission = new Admission(settings.admission());
+    readiness.require(admission::problem);
+    for (Admission.Refusal why : Admission.Refusal.values()) {
+      metrics.counter(
+          "hawser.refused",
+          "Clients that were refused with 503, by why",
+          () -> admission.refused(why),
+          "reason",
+          why.label());
+    }
+    metrics.gauge("hawser.handshakes", "Clients that are being let in", admission::handshakes);
     var services =
         new ConnectionServices(
             settings.connection(),
+            admission,
             this::drain,
             authenticator,
             new ConnectionId(() -> presence.lease().number(), Clock.systemUTC()),
@@ -442,6 +460,10 @@ public final class Gateway {
         "Clients whose session is being looked for",
         attachments::waiting);
     metrics.gauge(
+        "hawser.postgresql.reachable",
+        "Whether PostgreSQL answered when it was asked last: 1, else 0",
+        () -> presence.reachable() ? 1 : 0);
+    metrics.gauge(
         "hawser.presence.lag.seconds",
         "Age of the oldest change that is not in PostgreSQL",
         () -> presence.lag().toMillis() / 1_000.0);
@@ -456,6 +478,18 @@ public final class Gateway {
                   "hawser.event.loop.pending.tasks",
                   "Tasks waiting on the WebSocket event loops",
                   webSockets::pendingTasks);
+              var watch = new LoadWatch(admission, webSockets.loops());
+              onStop(
+                  CoordinatedShutdown.PhaseServiceStop(),
+                  "load watch",
+                  () -> {
+                    watch.close();
+                    return CompletableFuture.completedFuture(Done.getInstance());
+                  });
+              metrics.gauge(
+                  "hawser.event.loop.lag.seconds",
+                  "How long a task waited for the busiest WebSocket event loop",
+                  () -> watch.lag().toMillis() / 1_000.0);
               var connectionUrl =
                   new ConnectionUrlRoute(
                       authenticator,

@@ -28,6 +28,7 @@ class RecoveryTest {
       hawser.connection.pong-timeout = 1s
       """;
 
+  private static final String PUSHED = "hawser_pushes_total";
   private static final String TOO_SLOW = "hawser_disconnects_total{code=\"3008\"}";
 
   private static final Parts PARTS = Parts.start();
@@ -157,14 +158,15 @@ class RecoveryTest {
     try (Tab first = open("offline")) {
       await().atMost(PATIENCE).until(() -> first.received.size() == 2);
       assertThat(first.received).containsExactly("1", "3");
+      // Until a pong has said that it has all.
+      awaitMailboxEmpty("offline");
       try (Tab second = open("offline")) {
         PARTS.push("offline", "4");
         await().atMost(PATIENCE).until(() -> !second.received.isEmpty());
         assertThat(second.received).containsExactly("4");
         await().atMost(PATIENCE).until(() -> first.received.size() == 3);
+        PARTS.awaitCommitted();
       }
-      // Until a pong has said that it has all.
-      awaitMailboxEmpty("offline");
     }
     replaceNode();
     try (Tab later = open("offline")) {
@@ -204,6 +206,69 @@ class RecoveryTest {
     try (Tab tab = open("patient")) {
       await().atMost(PATIENCE).until(() -> !tab.received.isEmpty());
       assertThat(tab.received).containsExactly("1");
+    }
+  }
+
+  @Test
+  void whatALostConnectionMayNotHaveGotIsNewToTheNextPage() throws Exception {
+    try (Tab old = open("vanished")) {
+      PARTS.push("vanished", "1");
+      await().atMost(PATIENCE).until(() -> old.received.size() == 1);
+      balancer.stall();
+      PARTS.push("vanished", "2");
+      await().atMost(PATIENCE).until(() -> node.metric(PUSHED) == 2);
+      // The node does not know yet that nobody reads what goes to the first page.
+      try (Tab later = Tab.open(node.url(Door.NETTY), Node.token("vanished")).awaitConnected()) {
+        await().atMost(PATIENCE).until(() -> later.received.contains("2"));
+      }
+    }
+  }
+
+  @Test
+  void whoCameWhilePostgreSqlWasAwayGetsLaterWhatWasKeptWhateverItAcknowledged() throws Exception {
+    PARTS.push("early", "1");
+    PARTS.awaitCommitted();
+    replaceNode();
+    PARTS.postgreSql.stop();
+    try (Tab during = open("early");
+        Tab second = open("early")) {
+      PARTS.push("early", "2");
+      await().atMost(PATIENCE).until(() -> !during.received.isEmpty());
+      await().atMost(PATIENCE).until(() -> !second.received.isEmpty());
+      assertThat(during.received).containsExactly("2");
+      during.client.rpc("ack", "{}".getBytes(UTF_8), (failure, result) -> {});
+      // A ping and its pong, too.
+      Thread.sleep(3_000);
+    } finally {
+      PARTS.postgreSql.restart();
+    }
+    try (Tab later = open("early")) {
+      await().atMost(PATIENCE).until(() -> later.received.contains("1"));
+      await().atMost(PATIENCE).until(() -> later.received.contains("2"));
+    }
+  }
+
+  @Test
+  void whoStaysWhilePostgreSqlComesBackGetsWhatWasKept() throws Exception {
+    PARTS.push("staying", "1");
+    PARTS.awaitCommitted();
+    replaceNode();
+    PARTS.postgreSql.stop();
+    try (Tab first = open("staying");
+        Tab second = open("staying")) {
+      PARTS.push("staying", "2");
+      await().atMost(PATIENCE).until(() -> !first.received.isEmpty());
+      await().atMost(PATIENCE).until(() -> !second.received.isEmpty());
+      PARTS.postgreSql.restart();
+      // One tab of a device is enough.
+      await()
+          .atMost(PATIENCE)
+          .until(() -> first.received.contains("1") || second.received.contains("1"));
+      // Whoever got less was told that it may have missed something.
+      assertThat(first.recoveries).containsOnly(false);
+      assertThat(second.recoveries).containsOnly(false);
+    } finally {
+      PARTS.postgreSql.restart();
     }
   }
 

@@ -79,6 +79,11 @@ public final class ClientConnection implements Receiver {
   int wheelSlot;
   int wheelPosition;
 
+  /** Between two of its pings; and whether the next turn is for its pong. The loop keeps these. */
+  int pingSeconds;
+
+  boolean pongIsNext;
+
   /** A connect that is not yet answered, and what came behind it. */
   private static final class Connecting {
     final ClientCommand.Connect command;
@@ -99,6 +104,7 @@ public final class ClientConnection implements Receiver {
     this.codec = codec;
     this.id = services.ids().next();
     this.expiry = new Expiry(this, loop, services.settings());
+    services.admission().handshakeStarted();
     loop.deadline(this, services.settings().connectTimeout());
   }
 
@@ -147,6 +153,9 @@ public final class ClientConnection implements Receiver {
 
   private void end(DisconnectCode code) {
     boolean wasConnected = state == State.CONNECTED;
+    if (!wasConnected) {
+      services.admission().handshakeEnded();
+    }
     state = State.CLOSED;
     connecting = null;
     loop.forget(this);
@@ -388,19 +397,15 @@ public final class ClientConnection implements Receiver {
     }
     state = State.CONNECTED;
     connecting = null;
+    services.admission().handshakeEnded();
     services.listener().connected(identity.user());
-    loop.heartbeat(this);
+    int interval = loop.heartbeat(this);
     Map<String, Result.SubscribeResult> subscriptions =
         identity.anonymous()
             ? Map.of()
             : Map.of(personalChannel(), subscription(answered.command, position, recovered));
     var result =
-        Result.ConnectResult.of(
-            clientId(),
-            services.version(),
-            Math.toIntExact(services.settings().pingInterval().toSeconds()),
-            true,
-            subscriptions);
+        Result.ConnectResult.of(clientId(), services.version(), interval, true, subscriptions);
     reply(
         answered.command.id(),
         identity.expiresAt() == 0 ? result : result.expiringIn(Expiry.secondsTo(identity)));

@@ -30,14 +30,28 @@ public final class ConnectionLoop {
   private static final Logger log = LoggerFactory.getLogger(ConnectionLoop.class);
   private static final Duration BATCH_INTERVAL = Duration.ofMillis(100);
 
+  /** Of one loop, before intervals get longer: a quarter of a million connections every 25 s. */
+  private static final double PINGS_PER_SECOND = 10_000;
+
+  /** Of all processors, where intervals begin to get longer, and where they are longest. */
+  private static final double CALM_CPU = 0.7;
+
+  private static final double BUSY_CPU = 0.95;
+
+  /** Intervals differ by this part, so that connections that came together do not stay so. */
+  private static final double PING_JITTER = 0.1;
+
   /** Clients that get a broadcast in one turn of the loop; others are served in between. */
   private static final int BROADCAST_CHUNK = 128;
 
   private final ScheduledExecutorService thread;
   private final TimerWheel pings;
   private final TimerWheel deadlines;
-  private final int pingSeconds;
+  private final int minPingSeconds;
+  private final int maxPingSeconds;
   private final int pongTimeoutSeconds;
+
+  private volatile double cpu;
 
   /** Runs behind the tasks that wait now; not empty when it has been asked for. */
   private final List<Runnable> endOfTurn = new ArrayList<>();
@@ -57,9 +71,10 @@ public final class ConnectionLoop {
   /** Starts the tick. The thread is the caller's to end. */
   public ConnectionLoop(ScheduledExecutorService thread, ConnectionSettings settings) {
     this.thread = thread;
-    this.pingSeconds = Math.toIntExact(settings.pingInterval().toSeconds());
+    this.minPingSeconds = Math.toIntExact(settings.pingInterval().toSeconds());
+    this.maxPingSeconds = Math.toIntExact(settings.maxPingInterval().toSeconds());
     this.pongTimeoutSeconds = Math.toIntExact(settings.pongTimeout().toSeconds());
-    this.pings = new TimerWheel(pingSeconds);
+    this.pings = new TimerWheel(maxPingSeconds);
     this.deadlines = new TimerWheel(Math.toIntExact(settings.longestDeadline().toSeconds()) + 1);
     var unused =
         thread.scheduleWithFixedDelay(
@@ -131,11 +146,35 @@ public final class ConnectionLoop {
     }
   }
 
-  /** Pings the connection from now on, first after half to one interval, so that pings spread. */
-  void heartbeat(ClientConnection connection) {
+  /**
+   * Pings the connection from now on, first after half to one interval, so that pings spread. The
+   * interval stays the connection's: the client is told, and gives up when no ping comes.
+   *
+   * @return the interval in seconds: the longer, the more connections there are and the busier the
+   *     process is
+   */
+  int heartbeat(ClientConnection connection) {
     forget(connection);
-    int half = pingSeconds / 2;
-    pings.add(connection, half + ThreadLocalRandom.current().nextInt(pingSeconds - half) + 1);
+    int seconds = pingSeconds();
+    int half = seconds / 2;
+    connection.pingSeconds = seconds;
+    connection.pongIsNext = false;
+    pings.add(connection, half + ThreadLocalRandom.current().nextInt(seconds - half) + 1);
+    return seconds;
+  }
+
+  private int pingSeconds() {
+    double byNumber = pings.size() / PINGS_PER_SECOND;
+    double busy = Math.clamp((cpu - CALM_CPU) / (BUSY_CPU - CALM_CPU), 0, 1);
+    double byLoad = minPingSeconds + busy * (maxPingSeconds - minPingSeconds);
+    double jitter = 1 + PING_JITTER * ThreadLocalRandom.current().nextDouble(-1, 1);
+    return Math.clamp(
+        Math.round(Math.max(byNumber, byLoad) * jitter), minPingSeconds, maxPingSeconds);
+  }
+
+  /** How busy the process is: 0 to 1, of all processors. Any thread may tell. */
+  void busy(double ofProcessors) {
+    cpu = ofProcessors;
   }
 
   /** No tick reaches the connection any more. */
@@ -244,8 +283,21 @@ public final class ConnectionLoop {
     deadlines.advance();
     deadlines.forEach(0, each(ClientConnection::deadlinePassed));
     pings.advance();
-    pings.forEach(pongTimeoutSeconds, each(ClientConnection::pongDue));
-    pings.forEach(0, each(ClientConnection::ping));
+    pings.forEach(0, each(this::beat));
+  }
+
+  /** Ping and the check for its pong take turns. */
+  private void beat(ClientConnection connection) {
+    boolean pongIsDue = connection.pongIsNext;
+    pings.remove(connection);
+    pings.add(
+        connection, pongIsDue ? connection.pingSeconds - pongTimeoutSeconds : pongTimeoutSeconds);
+    connection.pongIsNext = !pongIsDue;
+    if (pongIsDue) {
+      connection.pongDue();
+    } else {
+      connection.ping();
+    }
   }
 
   /** One connection's failure must not stop the clock of all. */

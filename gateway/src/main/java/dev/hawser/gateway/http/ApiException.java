@@ -1,7 +1,8 @@
 package dev.hawser.gateway.http;
 
+import static java.util.Objects.requireNonNull;
+
 import dev.hawser.protocol.client.ErrorCode;
-import java.util.Map;
 
 /** Why a call of the server API was refused. */
 final class ApiException extends RuntimeException {
@@ -40,7 +41,9 @@ final class ApiException extends RuntimeException {
   }
 
   /** As callers see it. */
-  Map<String, Object> json() {
-    return Map.of("code", code.code(), "message", getMessage());
+  record Reply(int code, String message) {}
+
+  Reply reply() {
+    return new Reply(code.code(), requireNonNull(getMessage()));
   }
 }

@@ -37,7 +37,7 @@ public final class HttpServer {
     WebSocketRoute webSockets = services == null ? null : new WebSocketRoute(system, services);
     // pekko-http cuts what is silent for its idle timeout; clients are silent between two pings.
     Duration twoPings =
-        services == null ? Duration.ZERO : services.settings().pingInterval().multipliedBy(2);
+        services == null ? Duration.ZERO : services.settings().maxPingInterval().multipliedBy(2);
     Duration idleTimeout = twoPings.compareTo(MIN_IDLE_TIMEOUT) > 0 ? twoPings : MIN_IDLE_TIMEOUT;
     var defaults = ServerSettings.create(system.classicSystem());
     return Http.get(system)

@@ -66,7 +66,7 @@ public final class ServerApi {
 
     /** With the member {@code result} or {@code error}. */
     Map<String, Object> json() {
-      return error == null ? Map.of("result", result) : Map.of("error", error.json());
+      return error == null ? Map.of("result", result) : Map.of("error", error.reply());
     }
   }
 
@@ -342,7 +342,7 @@ public final class ServerApi {
   private CompletionStage<Map<String, Object>> reply(@Nullable ApiRequest command) {
     if (command == null) {
       return CompletableFuture.completedFuture(
-          Map.of("error", ApiException.bad("a command is null").json()));
+          Map.of("error", ApiException.bad("a command is null").reply()));
     }
     String method =
         command.names().stream()

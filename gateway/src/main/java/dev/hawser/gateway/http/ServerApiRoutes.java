@@ -144,7 +144,7 @@ public final class ServerApiRoutes {
             ? failure.getCause()
             : failure;
     return switch (cause) {
-      case ApiException refused -> json(StatusCodes.OK, write(Map.of("error", refused.json())));
+      case ApiException refused -> json(StatusCodes.OK, write(Map.of("error", refused.reply())));
       case IllegalArgumentException malformed ->
           text(StatusCodes.BAD_REQUEST, String.valueOf(malformed.getMessage()));
       case EntityStreamSizeException large ->
@@ -165,7 +165,7 @@ public final class ServerApiRoutes {
   private static HttpResponse response(HttpRequest request, Answer answer) {
     ApiException error = answer.error();
     return error != null && "transport".equals(header(request, "X-Centrifugo-Error-Mode"))
-        ? json(StatusCodes.get(error.status()), write(error.json()))
+        ? json(StatusCodes.get(error.status()), write(error.reply()))
         : json(StatusCodes.OK, write(answer.json()));
   }
 

@@ -28,6 +28,7 @@ import org.apache.pekko.http.javadsl.model.HttpHeader;
 import org.apache.pekko.http.javadsl.model.HttpRequest;
 import org.apache.pekko.http.javadsl.model.HttpResponse;
 import org.apache.pekko.http.javadsl.model.StatusCodes;
+import org.apache.pekko.http.javadsl.model.headers.RawHeader;
 import org.apache.pekko.http.javadsl.model.ws.WebSocketUpgrade;
 import org.apache.pekko.http.javadsl.server.Route;
 import org.apache.pekko.stream.Materializer;
@@ -85,6 +86,13 @@ final class WebSocketRoute {
       return HttpResponse.create()
           .withStatus(StatusCodes.FORBIDDEN)
           .withEntity("this Origin is not in hawser.connection.allowed-origins\n");
+    }
+    if (services.admission().ask(null) != null) {
+      return HttpResponse.create()
+          .withStatus(StatusCodes.SERVICE_UNAVAILABLE)
+          .addHeader(
+              RawHeader.create(
+                  "Retry-After", Integer.toString(services.admission().retryAfterSeconds())));
     }
     String selected = null;
     for (String offered : upgrade.getRequestedProtocols()) {

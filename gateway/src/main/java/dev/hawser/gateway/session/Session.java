@@ -11,10 +11,8 @@ import dev.hawser.protocol.event.PushEvent;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.Stream;
@@ -122,6 +120,9 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   /** What the mailbox has; null if it does not answer. */
   private record MailTold(@Nullable MailboxState state) implements Command {}
 
+  /** The same, for what is to be kept. */
+  private record DevicesTold(Secure request, @Nullable MailboxState state) implements Command {}
+
   /** The mailbox has, or has not, what it was to keep. */
   private record Secured(Secure request, boolean done) implements Command {}
 
@@ -190,8 +191,14 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   /** Whether it was asked what the user's last event was before those of the log. */
   private boolean lastAsked;
 
-  /** Connections that were answered before it was told what their client has missed; few. */
-  private Set<Long> unsure = Set.of();
+  /** Whether it is known which devices the user has: of those that are away the mailbox knows. */
+  private boolean devicesKnown;
+
+  /**
+   * Connections that were answered before it was told what their client has missed, and what they
+   * have acknowledged since: it counts only if they have missed nothing. Few.
+   */
+  private Map<Long, Long> unsure = Map.of();
 
   private Acknowledgements acknowledged = Acknowledgements.NONE;
   private @Nullable ActorRef<Mailbox.Command> mailbox;
@@ -289,6 +296,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       case Secured secured -> onSecured(secured);
       case PastTold told -> onPastTold(told.past());
       case LastTold told -> onLastTold(told);
+      case DevicesTold told -> onDevicesTold(told);
       case MailTold told -> onMailTold(told.state());
       case Publish publish -> onPublish(publish);
       case Disconnect disconnect -> onDisconnect(disconnect);
@@ -360,7 +368,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       return false;
     }
     if (since == null || !since.epoch().equals(epoch)) {
-      return node.settings().mailbox().isPresent() && !hasOther(attach.outbox());
+      return node.settings().mailbox().isPresent();
     }
     return !log.covers(since.offset());
   }
@@ -388,6 +396,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
               Mailbox.Load::new,
               (state, failure) -> new MailTold(state));
     } else {
+      devicesKnown = true;
       pastIsKnown();
     }
   }
@@ -405,22 +414,37 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       pastIsUnknown();
       return;
     }
+    knowDevices(state);
     if (state.epoch().equals(epoch)) {
-      acknowledged = acknowledged.and(state.acknowledged());
       log.restore(state.events(), state.since(), state.upTo(), Attachments.now());
       if (!state.isEmpty()) {
-        // If they come again they get all in order.
-        this.state.connections().stream()
-            .filter(connection -> unsure.contains(connection.id()))
-            .forEach(connection -> connection.disconnect(DisconnectCode.INSUFFICIENT_STATE));
+        sendUnsureAway();
       }
     }
     pastIsKnown();
   }
 
+  /** If they come again they get all in order. */
+  private void sendUnsureAway() {
+    for (long id : unsure.keySet()) {
+      connections(id).forEach(each -> each.disconnect(DisconnectCode.INSUFFICIENT_STATE));
+      state.detach(id);
+    }
+    unsure = Map.of();
+  }
+
+  private void knowDevices(MailboxState state) {
+    devicesKnown = true;
+    if (state.epoch().equals(epoch)) {
+      acknowledged = acknowledged.and(state.acknowledged());
+    }
+  }
+
   private void pastIsKnown() {
     past = Past.KNOWN;
-    unsure = Set.of();
+    Map<Long, Long> sure = unsure;
+    unsure = Map.of();
+    sure.forEach((id, offset) -> onAcknowledge(new Acknowledge(id, offset)));
     answerWaiting(Long.MAX_VALUE);
   }
 
@@ -456,8 +480,8 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   private void attach(Attach attach) {
     var outbox = attach.outbox();
     if (needsPast(attach)) {
-      unsure = new HashSet<>(unsure);
-      unsure.add(outbox.id());
+      unsure = new HashMap<>(unsure);
+      unsure.put(outbox.id(), 0L);
     }
     var excess = state.attach(outbox);
     if (excess != null) {
@@ -480,24 +504,24 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
     }
   }
 
-  /** For a client whose position says nothing: what its device has not, or nothing. */
+  /** For a client whose position says nothing: what its device has not acknowledged, or nothing. */
   private void begin(Attach attach) {
     Outbox outbox = attach.outbox();
-    boolean hasNews = node.settings().mailbox().isPresent() && !hasOther(outbox);
-    List<StreamEvent> news =
-        hasNews ? log.since(acknowledged.of(outbox.device())) : List.<StreamEvent>of();
+    boolean hasMailbox = node.settings().mailbox().isPresent();
+    long known = acknowledged.of(outbox.device());
+    List<StreamEvent> news = hasMailbox ? log.since(known) : List.<StreamEvent>of();
     long offset;
     if (!news.isEmpty()) {
       offset = news.getFirst().offset() - 1;
-    } else if (hasNews && isFed() && !node.feeds().isPresent(shard)) {
+    } else if (hasMailbox && isFed() && !node.feeds().isPresent(shard)) {
       // What is told again of the recent past is news, too.
-      offset = Math.max(log.top(), log.border());
+      offset = Math.max(known, Math.max(log.top(), log.border()));
     } else {
       offset = present();
     }
     // Who comes back with a position that proves nothing begins once more.
-    String known = unsure.contains(outbox.id()) ? epoch + UNPROVEN : epoch;
-    answer(outbox, new StreamPosition(offset, known), false, news);
+    String stream = unsure.containsKey(outbox.id()) ? epoch + UNPROVEN : epoch;
+    answer(outbox, new StreamPosition(offset, stream), false, news);
   }
 
   private void answer(
@@ -514,13 +538,11 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
     return Math.max(log.top(), node.feeds().present(shard));
   }
 
-  /** Whether another connection of the same device is there: the device is up to date. */
-  private boolean hasOther(Outbox comer) {
-    return state.connections().stream()
-        .anyMatch(known -> known.id() != comer.id() && known.device().equals(comer.device()));
-  }
-
   private void onAcknowledge(Acknowledge acknowledge) {
+    if (unsure.containsKey(acknowledge.connectionId())) {
+      unsure.merge(acknowledge.connectionId(), acknowledge.offset(), Math::max);
+      return;
+    }
     for (Outbox connection : state.connections()) {
       if (connection.id() == acknowledge.connectionId()) {
         acknowledge(connection.device(), acknowledge.offset());
@@ -541,6 +563,16 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   }
 
   private void onSecure(Secure secure) {
+    LastOffsets lastOffsets = node.lastOffsets();
+    if (lastOffsets != null
+        && node.settings().mailbox().isPresent()
+        && !(lastAsked && devicesKnown)) {
+      // The offsets of these events are kept next, and then nobody knows any more what was before;
+      // and a session that began after a device had gone does not know whom to keep them for.
+      getContext()
+          .pipeToSelf(lastOffsets.of(shard, user), (told, failure) -> new LastTold(secure, told));
+      return;
+    }
     long all = acknowledged.ofAll();
     List<StreamEvent> unseen = new ArrayList<>();
     long since = isFed() ? Math.min(log.border(), secure.upTo()) : secure.upTo();
@@ -558,13 +590,6 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       secured(secure);
       return;
     }
-    LastOffsets lastOffsets = node.lastOffsets();
-    if (!lastAsked && lastOffsets != null) {
-      // The offsets of these events are kept next, and then nobody knows any more what was before.
-      getContext()
-          .pipeToSelf(lastOffsets.of(shard, user), (told, failure) -> new LastTold(secure, told));
-      return;
-    }
     long complete = since;
     getContext()
         .ask(
@@ -576,9 +601,30 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
             (done, failure) -> new Secured(secure, failure == null));
   }
 
+  /** If it is not told now, it is asked again with the next request. */
   private void onLastTold(LastTold told) {
-    if (told.past() != null) {
-      nothingBackTo(told.past().last());
+    LastOffsets.Past past = told.past();
+    if (past == null) {
+      return;
+    }
+    nothingBackTo(past.last());
+    if (past.mail() && !devicesKnown) {
+      getContext()
+          .ask(
+              MailboxState.class,
+              mailbox(),
+              MAILBOX_TIMEOUT,
+              Mailbox.Load::new,
+              (state, failure) -> new DevicesTold(told.request(), state));
+    } else {
+      devicesKnown = true;
+      onSecure(told.request());
+    }
+  }
+
+  private void onDevicesTold(DevicesTold told) {
+    if (told.state() != null) {
+      knowDevices(told.state());
       onSecure(told.request());
     }
   }
@@ -620,7 +666,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
 
   private void onDetach(Detach detach) {
     state.detach(detach.connectionId());
-    if (unsure.contains(detach.connectionId())) {
+    if (!unsure.isEmpty()) {
       unsure.remove(detach.connectionId());
     }
     if (waiting != null) {

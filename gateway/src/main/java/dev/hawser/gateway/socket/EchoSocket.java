@@ -9,8 +9,8 @@ import io.netty.channel.ChannelHandlerContext;
  */
 final class EchoSocket extends WebSocket {
 
-  EchoSocket(ConnectionLoop loop, int maxMessageBytes) {
-    super(loop, maxMessageBytes);
+  EchoSocket(ConnectionLoop loop, int maxMessageBytes, boolean compressing) {
+    super(loop, maxMessageBytes, compressing);
   }
 
   @Override

@@ -2,6 +2,8 @@ package dev.hawser.gateway.socket;
 
 import io.netty.buffer.ByteBuf;
 import java.util.Arrays;
+import java.util.zip.DataFormatException;
+import java.util.zip.Inflater;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -65,6 +67,7 @@ final class FrameReader {
 
   private final Listener listener;
   private final int maxMessageBytes;
+  private final boolean inflating;
 
   // The frame under way.
   private Stage stage = Stage.FIRST_BYTE;
@@ -90,13 +93,18 @@ final class FrameReader {
   private int size;
   private int utf8 = Utf8.COMPLETE;
 
+  /** Only for a compressed message. */
+  private @Nullable Inflater inflater;
+
   /**
    * A reader of one connection, to be used by one thread.
    *
-   * @param maxMessageBytes of a message, all its fragments together
+   * @param maxMessageBytes of a message, all its fragments together, and not compressed
+   * @param inflating whether messages may be compressed
    */
-  FrameReader(int maxMessageBytes, Listener listener) {
+  FrameReader(int maxMessageBytes, boolean inflating, Listener listener) {
     this.maxMessageBytes = maxMessageBytes;
+    this.inflating = inflating;
     this.listener = listener;
   }
 
@@ -117,7 +125,11 @@ final class FrameReader {
   private void onFirstByte(int first) {
     last = (first & FINAL) != 0;
     opcode = (byte) (first & OPCODE);
-    if ((first & RESERVED_BITS) != 0) {
+    boolean compressed =
+        inflating
+            && (opcode == TEXT || opcode == BINARY)
+            && (first & RESERVED_BITS) == Deflate.RESERVED_BIT;
+    if ((first & RESERVED_BITS) != 0 && !compressed) {
       fail(PROTOCOL_ERROR, "a reserved bit is set");
       return;
     }
@@ -132,6 +144,7 @@ final class FrameReader {
           fail(PROTOCOL_ERROR, "a new message within another");
         } else {
           kind = opcode;
+          inflater = compressed ? new Inflater(true) : null;
         }
       }
       case CLOSE, PING, PONG -> {
@@ -204,22 +217,68 @@ final class FrameReader {
     if (part != null) {
       in.readBytes(part, position, count);
       unmask(part, position, count);
+    } else if (inflater != null) {
+      byte[] compressed = new byte[count];
+      in.readBytes(compressed);
+      unmask(compressed, 0, count);
+      inflate(inflater, compressed);
     } else {
       reserve(count);
       in.readBytes(message, size, count);
       unmask(message, size, count);
-      if (kind == TEXT) {
-        utf8 = Utf8.check(utf8, message, size, size + count);
-        if (utf8 == Utf8.INVALID) {
-          fail(INVALID_PAYLOAD, "a text that is not UTF-8");
-          return;
-        }
-      }
-      size += count;
+      append(count);
+    }
+    if (stage == Stage.END) {
+      return;
     }
     position += count;
     if (position == length) {
       onWholeFrame();
+    }
+  }
+
+  /** These bytes of the message are there, behind the others. */
+  private void append(int count) {
+    if (kind == TEXT) {
+      utf8 = Utf8.check(utf8, message, size, size + count);
+      if (utf8 == Utf8.INVALID) {
+        fail(INVALID_PAYLOAD, "a text that is not UTF-8");
+        return;
+      }
+    }
+    size += count;
+  }
+
+  /** Appends what comes out, and no more than the limit. */
+  private void inflate(Inflater from, byte[] compressed) {
+    try {
+      from.setInput(compressed);
+      while (stage != Stage.END) {
+        if (size == message.length) {
+          long doubled = Math.max(MIN_CAPACITY, 2L * size);
+          message = Arrays.copyOf(message, (int) Math.min(maxMessageBytes + 1L, doubled));
+        }
+        int count = from.inflate(message, size, message.length - size);
+        if (size + count > maxMessageBytes) {
+          fail(TOO_BIG, "message too big");
+        } else if (count > 0) {
+          append(count);
+        } else if (from.finished() && from.getRemaining() > 0) {
+          // A last block need not be the last (RFC 7692, section 7.2.3.4).
+          int left = from.getRemaining();
+          from.reset();
+          from.setInput(compressed, compressed.length - left, left);
+        } else if (from.finished()) {
+          from.reset();
+          return;
+        } else if (from.needsInput()) {
+          return;
+        } else {
+          fail(INVALID_PAYLOAD, "a compressed message that needs a dictionary");
+        }
+      }
+    } catch (DataFormatException wrong) {
+      fail(INVALID_PAYLOAD, "a compressed message that is none");
     }
   }
 
@@ -254,6 +313,12 @@ final class FrameReader {
         default -> {}
       }
     } else if (last) {
+      if (inflater != null) {
+        inflate(inflater, Deflate.TAIL);
+        if (stage == Stage.END) {
+          return;
+        }
+      }
       if (utf8 != Utf8.COMPLETE) {
         fail(INVALID_PAYLOAD, "a text that ends within a character");
         return;
@@ -304,7 +369,17 @@ final class FrameReader {
     listener.violated(closeCode, reason);
   }
 
+  /** Nothing will be read any more. */
+  void end() {
+    stage = Stage.END;
+    forget();
+  }
+
   private void forget() {
+    if (inflater != null) {
+      inflater.end();
+      inflater = null;
+    }
     message = EMPTY;
     size = 0;
     utf8 = Utf8.COMPLETE;

@@ -64,6 +64,7 @@ final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
   /** Who opens a socket and asks for nothing must not hold it for ever. */
   @Override
   public void handlerAdded(ChannelHandlerContext context) {
+    services.admission().handshakeStarted();
     timeout =
         loop.after(
             services.settings().connectTimeout(),
@@ -74,6 +75,7 @@ final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
 
   @Override
   public void handlerRemoved(ChannelHandlerContext context) {
+    services.admission().handshakeEnded();
     if (timeout != null) {
       var unused = timeout.cancel(false);
       timeout = null;
@@ -123,13 +125,21 @@ final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
       String key = headers.get(HttpHeaderNames.SEC_WEBSOCKET_KEY);
       if (key == null || !KEY.matcher(key).matches()) {
         refuse(context, BAD_REQUEST, "expected the header Sec-WebSocket-Key with 16 bytes");
-      } else if (echo) {
-        upgrade(context, key, null, new EchoSocket(loop, settings.maxEchoBytes()));
       } else {
-        String subprotocol = subprotocol(headers);
-        Codec codec =
-            Subprotocol.codec(subprotocol, name -> uri.parameters().getOrDefault(name, List.of()));
-        upgrade(context, key, subprotocol, new WebSocketConnection(services, loop, codec));
+        boolean compressing =
+            settings.compression()
+                && Deflate.isOffered(headers.getAll(HttpHeaderNames.SEC_WEBSOCKET_EXTENSIONS));
+        if (echo) {
+          var socket = new EchoSocket(loop, settings.maxEchoBytes(), compressing);
+          upgrade(context, key, null, compressing, socket);
+        } else {
+          String subprotocol = subprotocol(headers);
+          Codec codec =
+              Subprotocol.codec(
+                  subprotocol, name -> uri.parameters().getOrDefault(name, List.of()));
+          var socket = new WebSocketConnection(services, loop, codec, compressing);
+          upgrade(context, key, subprotocol, compressing, socket);
+        }
       }
     }
   }
@@ -147,7 +157,11 @@ final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
   }
 
   private void upgrade(
-      ChannelHandlerContext context, String key, @Nullable String subprotocol, WebSocket socket) {
+      ChannelHandlerContext context,
+      String key,
+      @Nullable String subprotocol,
+      boolean compressing,
+      WebSocket socket) {
     var response =
         new DefaultFullHttpResponse(
             HttpVersion.HTTP_1_1, SWITCHING_PROTOCOLS, Unpooled.EMPTY_BUFFER);
@@ -158,6 +172,9 @@ final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
         .set(HttpHeaderNames.SEC_WEBSOCKET_ACCEPT, accept(key));
     if (subprotocol != null) {
       response.headers().set(HttpHeaderNames.SEC_WEBSOCKET_PROTOCOL, subprotocol);
+    }
+    if (compressing) {
+      response.headers().set(HttpHeaderNames.SEC_WEBSOCKET_EXTENSIONS, Deflate.AGREED);
     }
     var unused = context.writeAndFlush(response);
     ChannelPipeline pipeline = context.pipeline();

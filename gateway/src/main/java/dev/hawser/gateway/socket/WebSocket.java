@@ -31,6 +31,7 @@ abstract class WebSocket extends ChannelInboundHandlerAdapter implements FrameRe
 
   final ConnectionLoop loop;
   private final FrameReader reader;
+  private final boolean compressing;
   private @Nullable ChannelHandlerContext context;
   private boolean flushScheduled;
   private boolean closing;
@@ -38,9 +39,10 @@ abstract class WebSocket extends ChannelInboundHandlerAdapter implements FrameRe
   /** Ends the wait for the client's end; to be cancelled, or it holds a closed channel. */
   private @Nullable Future<?> cutOff;
 
-  WebSocket(ConnectionLoop loop, int maxMessageBytes) {
+  WebSocket(ConnectionLoop loop, int maxMessageBytes, boolean compressing) {
     this.loop = loop;
-    this.reader = new FrameReader(maxMessageBytes, this);
+    this.compressing = compressing;
+    this.reader = new FrameReader(maxMessageBytes, compressing, this);
   }
 
   /** A whole message came in. */
@@ -117,6 +119,7 @@ abstract class WebSocket extends ChannelInboundHandlerAdapter implements FrameRe
 
   @Override
   public void channelInactive(ChannelHandlerContext unused) {
+    reader.end();
     ended();
     if (cutOff != null) {
       var unusedToo = cutOff.cancel(false);
@@ -148,8 +151,15 @@ abstract class WebSocket extends ChannelInboundHandlerAdapter implements FrameRe
   }
 
   final void writeMessage(boolean text, byte[] payload) {
-    if (!closing) {
-      writeFrame(text ? FrameReader.TEXT : FrameReader.BINARY, payload);
+    if (closing) {
+      return;
+    }
+    int opcode = text ? FrameReader.TEXT : FrameReader.BINARY;
+    byte[] compressed = compressing ? Deflate.compress(payload) : null;
+    if (compressed == null) {
+      writeFrame(opcode, payload);
+    } else {
+      writeFrame(Deflate.RESERVED_BIT | opcode, compressed);
     }
   }
 

@@ -16,8 +16,9 @@ final class WebSocketConnection extends WebSocket implements Transport {
   private final Codec codec;
   private @Nullable ClientConnection connection;
 
-  WebSocketConnection(ConnectionServices services, ConnectionLoop loop, Codec codec) {
-    super(loop, services.settings().maxFrameBytes());
+  WebSocketConnection(
+      ConnectionServices services, ConnectionLoop loop, Codec codec, boolean compressing) {
+    super(loop, services.settings().maxFrameBytes(), compressing);
     this.services = services;
     this.codec = codec;
   }

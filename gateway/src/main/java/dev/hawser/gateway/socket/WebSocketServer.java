@@ -1,5 +1,6 @@
 package dev.hawser.gateway.socket;
 
+import dev.hawser.gateway.connection.Admission;
 import dev.hawser.gateway.connection.Broadcast;
 import dev.hawser.gateway.connection.ConnectionLoop;
 import dev.hawser.gateway.connection.ConnectionServices;
@@ -7,6 +8,7 @@ import dev.hawser.gateway.connection.DrainSettings;
 import dev.hawser.protocol.client.DisconnectCode;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
@@ -25,7 +27,9 @@ import io.netty.util.NettyRuntime;
 import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.SingleThreadEventExecutor;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.util.Collection;
 import java.util.IdentityHashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -65,6 +69,7 @@ public final class WebSocketServer {
     group.forEach(
         loop -> loops.put(loop, new ConnectionLoop((EventLoop) loop, services.settings())));
 
+    ChannelFutureListener left = closed -> services.admission().left(null);
     int pending = services.settings().maxPendingBytes();
     var bootstrap =
         new ServerBootstrap()
@@ -84,6 +89,22 @@ public final class WebSocketServer {
                     if (loop == null) {
                       throw new IllegalStateException("a channel on a foreign event loop");
                     }
+                    Admission admission = services.admission();
+                    InetAddress address =
+                        admission.countsAddresses()
+                                && accepted.remoteAddress() instanceof InetSocketAddress from
+                            ? from.getAddress()
+                            : null;
+                    if (admission.ask(address) != null) {
+                      accepted
+                          .pipeline()
+                          .addLast(new RefusedHandshake(admission.retryAfterSeconds()));
+                      return;
+                    }
+                    admission.entered(address);
+                    accepted
+                        .closeFuture()
+                        .addListener(address == null ? left : closed -> admission.left(address));
                     accepted
                         .pipeline()
                         .addLast(new HttpServerCodec())
@@ -133,6 +154,11 @@ public final class WebSocketServer {
                 .map(loop -> loop.broadcast(frames, broadcast.messages()).toCompletableFuture())
                 .toArray(CompletableFuture<?>[]::new))
         .whenComplete((done, failure) -> frames.release());
+  }
+
+  /** Whose load is the door's. */
+  public Collection<ConnectionLoop> loops() {
+    return loops.values();
   }
 
   /** The port it listens on. */

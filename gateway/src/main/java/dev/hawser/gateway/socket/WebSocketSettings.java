@@ -10,9 +10,10 @@ import com.typesafe.config.Config;
  * @param eventLoops threads, 0 for one per processor
  * @param echoPath where messages are sent back as they are, empty for nowhere
  * @param maxEchoBytes of a message there
+ * @param compression whether permessage-deflate is agreed to
  */
 public record WebSocketSettings(
-    String host, int port, int eventLoops, String echoPath, int maxEchoBytes) {
+    String host, int port, int eventLoops, String echoPath, int maxEchoBytes, boolean compression) {
 
   private static final int MAX_EVENT_LOOPS = 1_024;
   private static final long MAX_ECHO_BYTES = 1L << 28;
@@ -46,7 +47,8 @@ public record WebSocketSettings(
         config.getInt("port"),
         config.getInt("event-loops"),
         config.getString("echo-path"),
-        maxEcho(config.getBytes("echo-max-size")));
+        maxEcho(config.getBytes("echo-max-size")),
+        config.getBoolean("compression"));
   }
 
   private static int maxEcho(long bytes) {

@@ -93,7 +93,7 @@ public final class StreamLog {
       kept = new ArrayDeque<>(2);
     }
     kept.add(new Kept(event, now));
-    bytes += size(event);
+    bytes += event.size();
     while (kept.size() > limits.count() || bytes > limits.bytes()) {
       forget(kept.remove());
     }
@@ -135,7 +135,7 @@ public final class StreamLog {
   }
 
   private void forget(Kept oldest) {
-    bytes -= size(oldest.event());
+    bytes -= oldest.event().size();
     forgotten = Math.max(forgotten, oldest.event().offset());
   }
 
@@ -158,7 +158,7 @@ public final class StreamLog {
     for (StreamEvent event : older) {
       if (event.offset() < next) {
         kept.add(new Kept(event, now));
-        bytes += size(event);
+        bytes += event.size();
         top = Math.max(top, event.offset());
       }
     }
@@ -172,14 +172,6 @@ public final class StreamLog {
   /** The offset behind which every event there was is kept here, of a log that is fed. */
   public long border() {
     return Math.max(completeSince, forgotten);
-  }
-
-  private static int size(StreamEvent event) {
-    int size = event.event().payload().bytes().length;
-    for (var tag : event.event().tags().entrySet()) {
-      size += tag.getKey().length() + tag.getValue().length();
-    }
-    return size;
   }
 
   /** Offset of the last event there ever was, 0 if there was none. */

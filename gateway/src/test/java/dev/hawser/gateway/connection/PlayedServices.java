@@ -80,6 +80,7 @@ public final class PlayedServices {
     services =
         new ConnectionServices(
             ConnectionSettings.from(config.getConfig("hawser.connection")),
+            new Admission(AdmissionSettings.from(config.getConfig("hawser.admission"))),
             () -> drain,
             new Authenticator(AuthenticatorSettings.from(config.getConfig("hawser.auth"))),
             new ConnectionId(() -> 7, Clock.systemUTC()),

@@ -47,7 +47,7 @@ final class RawClient implements AutoCloseable {
   record Answer(int status, Map<String, String> headers) {}
 
   /** A WebSocket frame as it came in. */
-  record Frame(int opcode, byte[] body) {}
+  record Frame(int opcode, byte[] body, boolean compressed) {}
 
   /** How the server ended the connection: by its close frame, or by a disconnect push before it. */
   record End(int code, String reason) {}
@@ -223,7 +223,7 @@ final class RawClient implements AutoCloseable {
       long size = length == 126 ? in.readUnsignedShort() : length == 127 ? in.readLong() : length;
       byte[] body = new byte[Math.toIntExact(size)];
       in.readFully(body);
-      return new Frame(first & 0xF, body);
+      return new Frame(first & 0xF, body, (first & 0x40) != 0);
     } catch (SocketTimeoutException nothing) {
       throw new AssertionError("nothing came for 10 s", nothing);
     } catch (EOFException | SocketException ended) {

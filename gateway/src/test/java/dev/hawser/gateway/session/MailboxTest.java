@@ -269,6 +269,32 @@ class MailboxTest {
   }
 
   @Test
+  void aDeviceGetsWhatCameWhenItsSessionWasAnotherOne() {
+    Client phone = comes("phone");
+    Client tablet = comes("tablet");
+    push(1);
+    phone.expect(1);
+    tablet.expect(1);
+    phone.acknowledge(1);
+    tablet.acknowledge(1);
+    tablet.leave();
+    phone.leave();
+    secure(1);
+    forget();
+    var phoneAgain = new Client("phone", new StreamPosition(base + 1, "epoch"));
+    assertThat(phoneAgain.receiver.next()).isEqualTo("recovered");
+    push(2);
+    phoneAgain.expect(2);
+    phoneAgain.acknowledge(2);
+    secure(2);
+    phoneAgain.leave();
+    forget();
+    Client tabletAgain = comes("tablet");
+    tabletAgain.expect(2);
+    tabletAgain.leave();
+  }
+
+  @Test
   void aDeviceGetsWhatTheSessionHasForgottenMeanwhile() throws Exception {
     Client phone = comes("phone");
     Client tablet = comes("tablet");

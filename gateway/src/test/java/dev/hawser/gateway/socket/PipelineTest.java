@@ -33,7 +33,8 @@ class PipelineTest {
           new EmbeddedChannel(
               new HttpServerCodec(),
               new HttpObjectAggregator(16 * 1_024),
-              new Handshake(new WebSocketSettings("localhost", 0, 1, "", 1), services, loop));
+              new Handshake(
+                  new WebSocketSettings("localhost", 0, 1, "", 1, false), services, loop));
       channel.writeInbound(
           Unpooled.copiedBuffer(
               """
