@@ -51,7 +51,7 @@ class FlushRate {
           FROM (SELECT number, now() - interval '60 days' + number * interval '2.5 seconds' AS start
                 FROM generate_series(1, 2000000) AS number) AS stays
           """);
-      // Plans go by what is there: with nobody online, ends of many at once take minutes.
+      // Plans go by what is there: analyzed with nobody online, ends of many at once time out.
       empty.execute(
           """
           INSERT INTO watching_times (user_id, join_at, nodes)
