@@ -1,0 +1,94 @@
+-- What nodes write goes through two functions. Each statement in them sees all that was committed
+-- before it: also the end of a stay that this one waited for. And their plans do not go by
+-- statistics: when these say that nobody is online, PostgreSQL would read all open stays for each
+-- user of a batch, which takes minutes for 100,000.
+
+ALTER TABLE watching_times ADD COLUMN last_left_at timestamptz;
+COMMENT ON COLUMN watching_times.last_left_at IS
+  'Of an open stay: the latest time at which a node lost the user that does not have the user any more; the stay ends no earlier.';
+
+CREATE FUNCTION presence_record_here(
+  incarnation bigint, epoch bigint, users text[], connections int[], since bigint[])
+RETURNS boolean LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+DECLARE
+  key text;
+  written_ids bigint[];
+  written_users text[];
+  begins timestamptz[];
+BEGIN
+  SELECT lease.node || '#' || lease.incarnation INTO key FROM gateway_nodes AS lease
+  WHERE lease.incarnation = $1 AND lease.epoch <= $2 AND lease.left_at IS NULL
+  FOR KEY SHARE;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+
+  WITH written AS (
+    INSERT INTO watching_times AS stay (user_id, join_at, nodes)
+    SELECT change.user_id, 'epoch'::timestamptz + change.at * interval '1 millisecond',
+           jsonb_build_object(key, change.connections)
+    FROM unnest($3, $4, $5) AS change (user_id, connections, at)
+    ORDER BY change.user_id COLLATE "C"
+    ON CONFLICT (user_id) WHERE terminate_at IS NULL
+    DO UPDATE SET nodes = stay.nodes || excluded.nodes,
+                  join_at = least(stay.join_at, excluded.join_at)
+    RETURNING id, user_id, join_at)
+  SELECT array_agg(written.id), array_agg(written.user_id), array_agg(written.join_at)
+  INTO written_ids, written_users, begins
+  FROM written;
+
+  -- Now these rows are locked, and nobody else can end a stay of these users.
+  UPDATE watching_times AS stay SET join_at = past.ended
+  FROM unnest(written_ids, written_users, begins) AS written (id, user_id, join_at)
+  CROSS JOIN LATERAL (
+    SELECT greatest(
+             (SELECT max(terminate_at) FROM watching_times
+              WHERE user_id = written.user_id AND terminate_at IS NOT NULL),
+             -- Told so late that the last stay may be in the archive.
+             CASE WHEN written.join_at < now() - interval '1 minute' THEN
+               (SELECT last_seen_at FROM watching_users WHERE user_id = written.user_id) END)
+           AS ended
+    OFFSET 0) AS past
+  WHERE stay.id = written.id AND past.ended > written.join_at;
+  RETURN true;
+END $$;
+COMMENT ON FUNCTION presence_record_here IS
+  'For nodes: users have so many connections (above 0) on an incarnation, since these milliseconds after 1970. False if its lease has ended.';
+
+CREATE FUNCTION presence_record_gone(incarnation bigint, epoch bigint, users text[], since bigint[])
+RETURNS boolean LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+DECLARE
+  key text;
+BEGIN
+  SELECT lease.node || '#' || lease.incarnation INTO key FROM gateway_nodes AS lease
+  WHERE lease.incarnation = $1 AND lease.epoch <= $2 AND lease.left_at IS NULL
+  FOR KEY SHARE;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+
+  WITH online AS MATERIALIZED (
+    SELECT stay.id, 'epoch'::timestamptz + change.at * interval '1 millisecond' AS at
+    FROM (SELECT user_id, at FROM unnest($3, $4) AS change (user_id, at)
+          ORDER BY user_id COLLATE "C") AS change
+    CROSS JOIN LATERAL (
+      SELECT id FROM watching_times WHERE user_id = change.user_id AND terminate_at IS NULL
+      OFFSET 0) AS stay)
+  UPDATE watching_times AS stay
+  SET nodes = stay.nodes - key,
+      terminate_at = CASE WHEN stay.nodes - key = '{}' THEN
+        greatest(online.at, stay.last_left_at, stay.join_at + interval '1 microsecond') END,
+      last_left_at = CASE WHEN stay.nodes - key <> '{}' THEN
+        greatest(online.at, stay.last_left_at) END
+  FROM online
+  WHERE stay.id = online.id AND stay.terminate_at IS NULL AND stay.nodes ? key;
+  RETURN true;
+END $$;
+COMMENT ON FUNCTION presence_record_gone IS
+  'For nodes: users have no connection on an incarnation any more, since these milliseconds after 1970. False if its lease has ended.';
