@@ -350,11 +350,17 @@ class NodesUnderFaultsTest {
       long reload = term.crashed() ? REMOVAL : LINGER + SLACK;
       for (Term next : ordered) {
         if (next.begin() > term.end() && next.begin() <= term.end() + reload) {
-          spans.add(new Span(term.end(), next.begin()));
+          spans.add(gap(term, next));
         }
       }
     }
     return spans;
+  }
+
+  private static Span gap(Term before, Term after) {
+    long begin = before.end();
+    long end = after.begin();
+    return new Span(begin, end);
   }
 
   /** The same time in as few spans as possible. */
