@@ -44,15 +44,20 @@ BEGIN
   UPDATE watching_times AS stay SET join_at = past.ended
   FROM unnest(written_ids, written_users, begins) AS written (id, user_id, join_at)
   CROSS JOIN LATERAL (
-    SELECT greatest(
-             (SELECT max(terminate_at) FROM watching_times
-              WHERE user_id = written.user_id AND terminate_at IS NOT NULL),
-             -- Told so late that the last stay may be in the archive.
-             CASE WHEN written.join_at < now() - interval '1 minute' THEN
-               (SELECT last_seen_at FROM watching_users WHERE user_id = written.user_id) END)
-           AS ended
-    OFFSET 0) AS past
-  WHERE stay.id = written.id AND past.ended > written.join_at;
+    SELECT terminate_at AS ended FROM watching_times
+    WHERE user_id = written.user_id AND terminate_at > written.join_at
+    ORDER BY terminate_at DESC LIMIT 1) AS past
+  WHERE stay.id = written.id;
+
+  -- Told so late that the last stay may be in the archive.
+  IF (SELECT min(at) FROM unnest($5) AS at) < extract(epoch FROM now() - interval '1 minute') * 1000 THEN
+    UPDATE watching_times AS stay SET join_at = past.ended
+    FROM unnest(written_ids, written_users) AS written (id, user_id)
+    CROSS JOIN LATERAL (
+      SELECT last_seen_at AS ended FROM watching_users WHERE user_id = written.user_id
+      OFFSET 0) AS past
+    WHERE stay.id = written.id AND past.ended > stay.join_at;
+  END IF;
   RETURN true;
 END $$;
 COMMENT ON FUNCTION presence_record_here IS

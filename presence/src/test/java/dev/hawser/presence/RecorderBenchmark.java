@@ -69,7 +69,10 @@ class RecorderBenchmark {
   @Test
   void compare() {
     System.out.println("users online | design | round | transitions/s | CPU s and WAL bytes/1,000");
-    try (var server = EmbeddedPostgreSql.start()) {
+    try (var server = EmbeddedPostgreSql.startDurable()) {
+      System.out.println(
+          new TestDatabase(server, "settings")
+              .rows("SELECT current_setting('fsync'), current_setting('synchronous_commit')"));
       for (int users : new int[] {1_000, 100_000}) {
         for (int round = 1; round <= ROUNDS; round++) {
           for (boolean recorder : new boolean[] {false, true}) {
