@@ -35,9 +35,11 @@ import reactor.core.publisher.Mono;
 class RecorderBenchmark {
 
   private static final int ROUNDS = 3;
-  private static final long WARM_UP_MILLIS = 3_000;
-  private static final long MEASURED_MILLIS = 10_000;
-  private static final int BATCH = 1_000;
+  private static final long WARM_UP_MILLIS = 2_000;
+  private static final long MEASURED_MILLIS = 8_000;
+
+  /** 0 for one statement a transition. */
+  private static final int[] BATCH_SIZES = {0, 1_000, 5_000};
 
   /** Of the design with one statement a transition. */
   private static final int POOL = 8;
@@ -75,14 +77,15 @@ class RecorderBenchmark {
               .rows("SELECT current_setting('fsync'), current_setting('synchronous_commit')"));
       for (int users : new int[] {1_000, 100_000}) {
         for (int round = 1; round <= ROUNDS; round++) {
-          for (boolean recorder : new boolean[] {false, true}) {
+          for (int batch : BATCH_SIZES) {
             var database = new TestDatabase(server, "benchmark_" + databases++);
-            Figures figures = recorder ? recorder(database, users) : statements(database, users);
+            Figures figures =
+                batch == 0 ? statements(database, users) : recorder(database, users, batch);
             System.out.printf(
                 Locale.ROOT,
                 "| %,d | %s | %d | %,.0f | %.4f | %,.0f |%n",
                 users,
-                recorder ? "recorder" : "a statement each",
+                batch == 0 ? "a statement each" : "recorder, %,d in a batch".formatted(batch),
                 round,
                 figures.transitionsPerSecond(),
                 figures.cpuSeconds(),
@@ -94,9 +97,9 @@ class RecorderBenchmark {
     }
   }
 
-  private static Figures recorder(TestDatabase database, int users) {
+  private static Figures recorder(TestDatabase database, int users, int batch) {
     try (PresenceDatabase connections = database.open()) {
-      var settings = database.settings("linger = 0s, batch-size = " + BATCH);
+      var settings = database.settings("linger = 0s, batch-size = " + batch);
       var recorder =
           new PresenceRecorder(connections, settings, Clock.systemUTC(), Clock.systemUTC());
       recorder.use(lease(connections, settings));
@@ -116,7 +119,8 @@ class RecorderBenchmark {
               }
             }
             recorder.flush(false);
-          });
+          },
+          batch);
     }
   }
 
@@ -137,7 +141,8 @@ class RecorderBenchmark {
             (first, number) ->
                 Flux.range(0, number)
                     .flatMap(i -> statement(pool, first + i, users, nodes), POOL)
-                    .blockLast());
+                    .blockLast(),
+            1_000);
       } finally {
         pool.dispose();
       }
@@ -198,16 +203,16 @@ class RecorderBenchmark {
             .build());
   }
 
-  private static Figures measure(TestDatabase database, Design design) {
+  private static Figures measure(TestDatabase database, Design design, int batch) {
     database.execute("VACUUM ANALYZE watching_times");
     database.execute("CHECKPOINT");
     var next = new AtomicLong();
-    run(design, next, WARM_UP_MILLIS);
+    run(design, next, batch, WARM_UP_MILLIS);
     long first = next.get();
     long cpu = cpuTicks(database);
     double wal = wal(database);
     long start = System.nanoTime();
-    run(design, next, MEASURED_MILLIS);
+    run(design, next, batch, MEASURED_MILLIS);
     double seconds = (System.nanoTime() - start) / 1e9;
     double thousands = (next.get() - first) / 1_000.0;
     return new Figures(
@@ -216,10 +221,10 @@ class RecorderBenchmark {
         (wal(database) - wal) / thousands);
   }
 
-  private static void run(Design design, AtomicLong next, long millis) {
+  private static void run(Design design, AtomicLong next, int batch, long millis) {
     long end = System.nanoTime() + millis * 1_000_000;
     while (System.nanoTime() < end) {
-      design.write(next.getAndAdd(BATCH), BATCH);
+      design.write(next.getAndAdd(batch), batch);
     }
   }
 
