@@ -21,7 +21,7 @@ import java.util.function.Consumer;
 final class NodeProcess {
 
   private static final String REGISTERED = "registered";
-  private static final String LOST = "lost ";
+  private static final String LOST = "lost";
 
   private final Process process;
   private final Writer commands;
@@ -61,7 +61,7 @@ final class NodeProcess {
       for (String line = lines.readLine(); line != null; line = lines.readLine()) {
         if (line.equals(REGISTERED)) {
           registered.countDown();
-        } else if (line.startsWith(LOST)) {
+        } else if (line.equals(LOST)) {
           lost.accept(this);
         }
       }
@@ -145,7 +145,8 @@ final class NodeProcess {
                           .thenRun(
                               () -> {
                                 service = PresenceService.start(settings, arguments[1]);
-                                out.println(LOST + generation.getAndIncrement());
+                                generation.incrementAndGet();
+                                out.println(LOST);
                                 follow();
                               });
                 });
