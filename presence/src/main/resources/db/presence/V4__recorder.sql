@@ -1,7 +1,7 @@
 -- What nodes write goes through two functions. Each statement in them sees all that was committed
 -- before it: also the end of a stay that this one waited for. And their plans do not go by
--- statistics: when these say that nobody is online, PostgreSQL would read all open stays for each
--- user of a batch, which takes minutes for 100,000.
+-- statistics: when these say that nobody is online, PostgreSQL would compare all open stays with
+-- each user of a batch; with 100,000 online that takes longer than a statement may.
 
 ALTER TABLE watching_times ADD COLUMN last_left_at timestamptz;
 COMMENT ON COLUMN watching_times.last_left_at IS
