@@ -18,6 +18,7 @@ DECLARE
   written_ids bigint[];
   written_users text[];
   begins timestamptz[];
+  late record;
 BEGIN
   SELECT lease.node || '#' || lease.incarnation INTO key FROM gateway_nodes AS lease
   WHERE lease.incarnation = $1 AND lease.epoch <= $2 AND lease.left_at IS NULL
@@ -40,23 +41,31 @@ BEGIN
   INTO written_ids, written_users, begins
   FROM written;
 
-  -- Now these rows are locked, and nobody else can end a stay of these users.
-  UPDATE watching_times AS stay SET join_at = past.ended
-  FROM unnest(written_ids, written_users, begins) AS written (id, user_id, join_at)
-  CROSS JOIN LATERAL (
-    SELECT terminate_at AS ended FROM watching_times
-    WHERE user_id = written.user_id AND terminate_at > written.join_at
-    ORDER BY terminate_at DESC LIMIT 1) AS past
-  WHERE stay.id = written.id;
+  -- Now these rows are locked, and nobody else can end a stay of these users. Few need this; a join
+  -- with the table could be planned to read all of it.
+  FOR late IN
+    SELECT written.id, past.ended
+    FROM unnest(written_ids, written_users, begins) AS written (id, user_id, join_at)
+    CROSS JOIN LATERAL (
+      SELECT terminate_at AS ended FROM watching_times
+      WHERE user_id = written.user_id AND terminate_at > written.join_at
+      ORDER BY terminate_at DESC LIMIT 1) AS past
+  LOOP
+    UPDATE watching_times SET join_at = late.ended WHERE id = late.id;
+  END LOOP;
 
   -- Told so late that the last stay may be in the archive.
   IF (SELECT min(at) FROM unnest($5) AS at) < extract(epoch FROM now() - interval '1 minute') * 1000 THEN
-    UPDATE watching_times AS stay SET join_at = past.ended
-    FROM unnest(written_ids, written_users) AS written (id, user_id)
-    CROSS JOIN LATERAL (
-      SELECT last_seen_at AS ended FROM watching_users WHERE user_id = written.user_id
-      OFFSET 0) AS past
-    WHERE stay.id = written.id AND past.ended > stay.join_at;
+    FOR late IN
+      SELECT written.id, past.ended
+      FROM unnest(written_ids, written_users, begins) AS written (id, user_id, join_at)
+      CROSS JOIN LATERAL (
+        SELECT last_seen_at AS ended FROM watching_users WHERE user_id = written.user_id
+        OFFSET 0) AS past
+      WHERE past.ended > written.join_at
+    LOOP
+      UPDATE watching_times SET join_at = greatest(join_at, late.ended) WHERE id = late.id;
+    END LOOP;
   END IF;
   RETURN true;
 END $$;
@@ -78,21 +87,23 @@ BEGIN
     RETURN false;
   END IF;
 
-  WITH online AS MATERIALIZED (
-    SELECT stay.id, 'epoch'::timestamptz + change.at * interval '1 millisecond' AS at
-    FROM (SELECT user_id, at FROM unnest($3, $4) AS change (user_id, at)
-          ORDER BY user_id COLLATE "C") AS change
-    CROSS JOIN LATERAL (
-      SELECT id FROM watching_times WHERE user_id = change.user_id AND terminate_at IS NULL
-      OFFSET 0) AS stay)
-  UPDATE watching_times AS stay
-  SET nodes = stay.nodes - key,
-      terminate_at = CASE WHEN stay.nodes - key = '{}' THEN
-        greatest(online.at, stay.last_left_at, stay.join_at + interval '1 microsecond') END,
-      last_left_at = CASE WHEN stay.nodes - key <> '{}' THEN
-        greatest(online.at, stay.last_left_at) END
-  FROM online
-  WHERE stay.id = online.id AND stay.terminate_at IS NULL AND stay.nodes ? key;
+  -- Never inserts: a row with this key is nobody else's to end. A conflict finds the row by its index
+  -- whatever the plan, and one after the other in the order of users.
+  INSERT INTO watching_times AS stay (user_id, join_at, nodes)
+  SELECT change.user_id, 'epoch'::timestamptz + change.at * interval '1 millisecond',
+         jsonb_build_object(key, 1)
+  FROM unnest($3, $4) AS change (user_id, at)
+  CROSS JOIN LATERAL (
+    SELECT FROM watching_times
+    WHERE user_id = change.user_id AND terminate_at IS NULL AND nodes ? key OFFSET 0) AS online
+  ORDER BY change.user_id COLLATE "C"
+  ON CONFLICT (user_id) WHERE terminate_at IS NULL
+  DO UPDATE SET
+    nodes = stay.nodes - key,
+    terminate_at = CASE WHEN stay.nodes - key = '{}' THEN
+      greatest(excluded.join_at, stay.last_left_at, stay.join_at + interval '1 microsecond') END,
+    last_left_at = CASE WHEN stay.nodes - key <> '{}' THEN
+      greatest(excluded.join_at, stay.last_left_at) END;
   RETURN true;
 END $$;
 COMMENT ON FUNCTION presence_record_gone IS
