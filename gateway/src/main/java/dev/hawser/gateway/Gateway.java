@@ -6,21 +6,29 @@ import com.typesafe.config.ConfigValueFactory;
 import dev.hawser.gateway.cluster.ClusterSettings;
 import dev.hawser.gateway.cluster.ClusterSettings.Formation;
 import dev.hawser.gateway.cluster.PauseWatch;
+import dev.hawser.gateway.connection.Admission;
 import dev.hawser.gateway.connection.Authenticator;
+import dev.hawser.gateway.connection.Broadcast;
 import dev.hawser.gateway.connection.ConnectionId;
 import dev.hawser.gateway.connection.ConnectionListener;
 import dev.hawser.gateway.connection.ConnectionServices;
 import dev.hawser.gateway.connection.DrainSettings;
+import dev.hawser.gateway.connection.LoadWatch;
 import dev.hawser.gateway.connection.Upstream;
 import dev.hawser.gateway.http.ConnectionUrlRoute;
 import dev.hawser.gateway.http.HttpServer;
+import dev.hawser.gateway.http.ServerApi;
+import dev.hawser.gateway.http.ServerApiRoutes;
 import dev.hawser.gateway.journal.StoredOffsets;
+import dev.hawser.gateway.kafka.BroadcastConsumer;
 import dev.hawser.gateway.kafka.EventConsumer;
+import dev.hawser.gateway.kafka.EventPublisher;
 import dev.hawser.gateway.kafka.KafkaHealth;
 import dev.hawser.gateway.kafka.RecordPublisher;
 import dev.hawser.gateway.kafka.UpstreamPublisher;
 import dev.hawser.gateway.metrics.GatewayMetrics;
 import dev.hawser.gateway.session.Attachments;
+import dev.hawser.gateway.session.Events;
 import dev.hawser.gateway.session.Feeds;
 import dev.hawser.gateway.session.PlacementByPartition;
 import dev.hawser.gateway.session.Session;
@@ -150,7 +158,7 @@ public final class Gateway {
             otherNodes.isEmpty()
                 ? ""
                 : "other nodes are running: " + String.join(", ", otherNodes));
-    readiness.require(presence::reachable, "PostgreSQL is not reachable");
+    readiness.requireOnce(presence::reachable, "PostgreSQL is not reachable");
     onStop(
         CoordinatedShutdown.PhaseBeforeServiceUnbind(),
         "not ready",
@@ -304,12 +312,21 @@ public final class Gateway {
           message ->
               CompletableFuture.failedFuture(
                   new IllegalStateException("hawser.kafka.enabled is off"));
-      return open(Feeds.untracked(settings.shards()), null, null, nowhere)
-          .thenApply(attachments -> Done.getInstance());
+      return open(
+              Feeds.untracked(settings.shards()),
+              null,
+              null,
+              nowhere,
+              Events.toSessions(ClusterSharding.get(system)))
+          .thenApply(doors -> Done.getInstance());
     }
     var publisher = new RecordPublisher(settings.kafka());
     var kafka = new KafkaHealth(system, settings.kafka(), publisher);
-    readiness.require(kafka::reachable, "Kafka is not reachable");
+    readiness.requireOnce(kafka::reachable, "Kafka is not reachable");
+    metrics.gauge(
+        "hawser.kafka.reachable",
+        "Whether Kafka answered when it was asked last: 1, else 0",
+        () -> kafka.reachable() ? 1 : 0);
     onStop(
         CoordinatedShutdown.PhaseBeforeActorSystemTerminate(),
         "kafka",
@@ -327,8 +344,10 @@ public final class Gateway {
             topic -> {
               var feeds = new Feeds(topic.partitions().size(), epoch(topic));
               var lastOffsets = new StoredOffsets(streams(), feeds.epoch(), Session::mailboxId);
-              return open(feeds, lastOffsets, new PlacementByPartition(system), upstream)
-                  .thenAccept(attachments -> consume(feeds, lastOffsets, publisher, upstream));
+              var events = new EventPublisher(publisher, settings.kafka(), feeds);
+              measure(events);
+              return open(feeds, lastOffsets, new PlacementByPartition(system), upstream, events)
+                  .thenAccept(doors -> consume(doors, feeds, lastOffsets, publisher, upstream));
             })
         .thenApply(consuming -> Done.getInstance());
   }
@@ -354,7 +373,11 @@ public final class Gateway {
   }
 
   private void consume(
-      Feeds feeds, LastOffsets lastOffsets, RecordPublisher publisher, UpstreamPublisher upstream) {
+      Doors doors,
+      Feeds feeds,
+      LastOffsets lastOffsets,
+      RecordPublisher publisher,
+      UpstreamPublisher upstream) {
     var consumer =
         new EventConsumer(
             system,
@@ -367,17 +390,36 @@ public final class Gateway {
     onStop(CoordinatedShutdown.PhaseServiceRequestsDone(), "events", consumer::stop);
     readiness.require(consumer::assigned, "Kafka has assigned no partitions yet");
     measure(upstream, consumer);
+    if (!settings.kafka().broadcast().isEmpty()) {
+      var broadcasts = new BroadcastConsumer(settings.kafka(), doors::broadcast);
+      onStop(CoordinatedShutdown.PhaseBeforeServiceUnbind(), "broadcasts", broadcasts::stop);
+      readiness.require(broadcasts::reading, "broadcasts are not read yet");
+      metrics.counter(
+          "hawser.broadcasts",
+          "Records of the broadcast topic that were written to all clients",
+          broadcasts::records);
+    }
   }
 
-  private CompletionStage<Attachments> open(
+  /** Where clients come in. */
+  private record Doors(WebSocketServer webSockets, HttpServer http) {
+    CompletionStage<Void> broadcast(Broadcast broadcast) {
+      return webSockets
+          .broadcast(broadcast)
+          .thenCombine(http.broadcast(broadcast), (first, second) -> null);
+    }
+  }
+
+  private CompletionStage<Doors> open(
       Feeds feeds,
       @Nullable LastOffsets lastOffsets,
       @Nullable ShardAllocationStrategy strategy,
-      Upstream upstream) {
+      Upstream upstream,
+      Events events) {
     var sharding = ClusterSharding.get(system);
     var attachments =
         Attachments.start(
-            system, feeds, settings.advertisedUrl(), settings.session().reattachRate());
+            system, feeds, settings.advertisedUrl(), settings.session().reattachRate(), version());
     Session.init(
         sharding,
         Cluster.get(system),
@@ -387,9 +429,21 @@ public final class Gateway {
         attachments.nodes(),
         strategy);
     var authenticator = new Authenticator(settings.authenticator());
+    var admission = new Admission(settings.admission());
+    readiness.require(admission::problem);
+    for (Admission.Refusal why : Admission.Refusal.values()) {
+      metrics.counter(
+          "hawser.refused",
+          "Clients that were refused with 503, by why",
+          () -> admission.refused(why),
+          "reason",
+          why.label());
+    }
+    metrics.gauge("hawser.handshakes", "Clients that are being let in", admission::handshakes);
     var services =
         new ConnectionServices(
             settings.connection(),
+            admission,
             this::drain,
             authenticator,
             new ConnectionId(() -> presence.lease().number(), Clock.systemUTC()),
@@ -406,6 +460,10 @@ public final class Gateway {
         "Clients whose session is being looked for",
         attachments::waiting);
     metrics.gauge(
+        "hawser.postgresql.reachable",
+        "Whether PostgreSQL answered when it was asked last: 1, else 0",
+        () -> presence.reachable() ? 1 : 0);
+    metrics.gauge(
         "hawser.presence.lag.seconds",
         "Age of the oldest change that is not in PostgreSQL",
         () -> presence.lag().toMillis() / 1_000.0);
@@ -420,6 +478,18 @@ public final class Gateway {
                   "hawser.event.loop.pending.tasks",
                   "Tasks waiting on the WebSocket event loops",
                   webSockets::pendingTasks);
+              var watch = new LoadWatch(admission, webSockets.loops());
+              onStop(
+                  CoordinatedShutdown.PhaseServiceStop(),
+                  "load watch",
+                  () -> {
+                    watch.close();
+                    return CompletableFuture.completedFuture(Done.getInstance());
+                  });
+              metrics.gauge(
+                  "hawser.event.loop.lag.seconds",
+                  "How long a task waited for the busiest WebSocket event loop",
+                  () -> watch.lag().toMillis() / 1_000.0);
               var connectionUrl =
                   new ConnectionUrlRoute(
                       authenticator,
@@ -428,19 +498,23 @@ public final class Gateway {
                       attachments.nodes(),
                       settings.advertisedUrl(),
                       readiness::isReady);
-              var routes =
-                  settings.cluster().isPresence()
-                      ? Directives.concat(connectionUrl.route(), presenceRoutes().route())
-                      : connectionUrl.route();
+              var api =
+                  new ServerApiRoutes(
+                      new ServerApi(events, sharding, attachments, settings.kafka().requireJson()),
+                      new ApiKeys(settings.presence().apiKeys()));
+              var routes = Directives.concat(connectionUrl.route(), api.route());
+              if (settings.cluster().isPresence()) {
+                routes = Directives.concat(routes, presenceRoutes().route());
+              }
               return named(
-                  "hawser.http.port",
-                  settings.http().port(),
-                  HttpServer.bind(system, settings.http(), services, routes));
-            })
-        .thenApply(
-            http -> {
-              onStop(CoordinatedShutdown.PhaseServiceUnbind(), "http", http::stop);
-              return attachments;
+                      "hawser.http.port",
+                      settings.http().port(),
+                      HttpServer.bind(system, settings.http(), services, routes))
+                  .thenApply(
+                      http -> {
+                        onStop(CoordinatedShutdown.PhaseServiceUnbind(), "http", http::stop);
+                        return new Doors(webSockets, http);
+                      });
             });
   }
 
@@ -456,6 +530,12 @@ public final class Gateway {
         });
   }
 
+  private void measure(EventPublisher events) {
+    String published = "Events of the HTTP API, by what became of them";
+    metrics.counter("hawser.published", published, events::acknowledged, "result", "acknowledged");
+    metrics.counter("hawser.published", published, events::failed, "result", "failed");
+  }
+
   private void measure(UpstreamPublisher upstream, EventConsumer consumer) {
     String messages = "Messages of clients, by what became of them";
     metrics.counter("hawser.upstream", messages, upstream::acknowledged, "result", "acknowledged");
@@ -468,6 +548,14 @@ public final class Gateway {
     metrics.counter("hawser.events", records, consumer::events, "to", "user");
     metrics.counter("hawser.events", records, consumer::deadLetters, "to", "dead-letters");
     metrics.counter("hawser.events", records, consumer::misrouted, "to", "other-partition");
+    metrics.gauge(
+        "hawser.events.unread",
+        "Records of this node's partitions that it has not read yet",
+        consumer::unread);
+    metrics.gauge(
+        "hawser.events.uncommitted",
+        "Records that were handed over and are kept uncommitted, to be read again after a crash",
+        consumer::uncommitted);
     metrics.gauge(
         "hawser.events.in.flight",
         "Records that their session has not acknowledged",

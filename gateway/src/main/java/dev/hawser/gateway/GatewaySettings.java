@@ -2,6 +2,7 @@ package dev.hawser.gateway;
 
 import com.typesafe.config.Config;
 import dev.hawser.gateway.cluster.ClusterSettings;
+import dev.hawser.gateway.connection.AdmissionSettings;
 import dev.hawser.gateway.connection.AuthenticatorSettings;
 import dev.hawser.gateway.connection.ConnectionSettings;
 import dev.hawser.gateway.connection.DrainSettings;
@@ -16,6 +17,7 @@ import dev.hawser.presence.PresenceSettings;
 record GatewaySettings(
     ClusterSettings cluster,
     ConnectionSettings connection,
+    AdmissionSettings admission,
     DrainSettings drain,
     WebSocketSettings webSocket,
     HttpSettings http,
@@ -42,6 +44,7 @@ record GatewaySettings(
         new GatewaySettings(
             ClusterSettings.from(config),
             ConnectionSettings.from(config.getConfig("connection")),
+            AdmissionSettings.from(config.getConfig("admission")),
             DrainSettings.from(config.getConfig("drain")),
             WebSocketSettings.from(config.getConfig("websocket")),
             HttpSettings.from(config.getConfig("http")),

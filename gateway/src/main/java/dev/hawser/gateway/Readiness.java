@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 
@@ -15,6 +16,22 @@ final class Readiness implements Supplier<CompletionStage<Boolean>> {
   /** The node is not ready while this does not hold. */
   void require(BooleanSupplier condition, String problem) {
     require(() -> condition.getAsBoolean() ? "" : problem);
+  }
+
+  /**
+   * The node is not ready until this has held once. For what all nodes need: if it goes away later,
+   * a node that is taken out of the balancer for it helps nobody.
+   */
+  void requireOnce(BooleanSupplier condition, String problem) {
+    var held = new AtomicBoolean();
+    require(
+        () -> {
+          if (!held.get() && condition.getAsBoolean()) {
+            held.set(true);
+          }
+          return held.get();
+        },
+        problem);
   }
 
   /** The node is not ready while this is a problem; empty for none. */

@@ -16,10 +16,12 @@ import java.util.concurrent.ConcurrentHashMap;
 final class Balancer implements AutoCloseable {
 
   private static final Duration PROBE_INTERVAL = Duration.ofMillis(500);
+  private static final Duration STALL_INTERVAL = Duration.ofMillis(50);
   private static final int CONNECT_TIMEOUT_MILLISECONDS = 1_000;
 
   private final ServerSocket server;
   private volatile boolean cut;
+  private volatile boolean stalled;
   private final Set<Node> ready = ConcurrentHashMap.newKeySet();
   private final Set<Socket> sockets = ConcurrentHashMap.newKeySet();
 
@@ -44,8 +46,14 @@ final class Balancer implements AutoCloseable {
     }
   }
 
+  /** Carries nothing to clients any more, until it is told to go on. */
+  void stall() {
+    stalled = true;
+  }
+
   void goOn() {
     cut = false;
+    stalled = false;
   }
 
   private void probe(Node node) {
@@ -78,8 +86,8 @@ final class Balancer implements AutoCloseable {
     sockets.add(client);
     try (client;
         Socket node = connect()) {
-      Thread back = Thread.ofVirtual().start(() -> copy(node, client));
-      copy(client, node);
+      Thread back = Thread.ofVirtual().start(() -> copy(node, client, true));
+      copy(client, node, false);
       back.join();
     } catch (IOException nobody) {
       // The client tries again.
@@ -108,12 +116,22 @@ final class Balancer implements AutoCloseable {
   }
 
   /** Until either side ends; then both do. */
-  private static void copy(Socket from, Socket to) {
+  private void copy(Socket from, Socket to, boolean toClient) {
     try (from;
         to) {
-      from.getInputStream().transferTo(to.getOutputStream());
+      byte[] buffer = new byte[8_192];
+      int length = from.getInputStream().read(buffer);
+      while (length >= 0) {
+        while (toClient && stalled) {
+          Thread.sleep(STALL_INTERVAL);
+        }
+        to.getOutputStream().write(buffer, 0, length);
+        length = from.getInputStream().read(buffer);
+      }
     } catch (IOException broken) {
       // Closed here, as well.
+    } catch (InterruptedException end) {
+      Thread.currentThread().interrupt();
     }
   }
 

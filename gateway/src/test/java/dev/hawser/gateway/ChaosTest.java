@@ -20,12 +20,14 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
  * Three nodes in processes of their own, behind a balancer: they are killed, paused, stopped and
  * restarted while events are pushed to stock clients.
  */
+@Tag("alone")
 class ChaosTest {
 
   private static final Duration PATIENCE = Duration.ofSeconds(60);

@@ -17,9 +17,11 @@ import java.util.stream.IntStream;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Three nodes in one process: sessions follow partitions, clients follow sessions or do not. */
+@Tag("alone")
 class ClusterTest {
 
   private static final Duration PATIENCE = Duration.ofSeconds(60);

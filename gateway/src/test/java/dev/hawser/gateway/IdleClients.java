@@ -103,13 +103,38 @@ final class IdleClients implements AutoCloseable {
         System.out.println("connected " + connected);
       } else {
         String[] words = client.split(" ", 2);
-        connect(Integer.parseInt(words[0]), words[1]);
+        Connection connection = connect(Integer.parseInt(words[0]), words[1]);
+        Thread.ofVirtual().start(() -> listen(connection));
         connected++;
       }
     }
   }
 
-  private static void connect(int port, String token) throws IOException {
+  /** A client that has got its connect reply. */
+  record Connection(Socket socket, DataInputStream in) {
+
+    /** The next frame of the server, and whether it is the last. */
+    Frame read() throws IOException {
+      boolean last = in.readUnsignedByte() == CLOSE;
+      int length = in.readUnsignedByte();
+      if (length == 126) {
+        length = in.readUnsignedShort();
+      } else if (length == 127) {
+        length = Math.toIntExact(in.readLong());
+      }
+      return new Frame(last, in.readNBytes(length));
+    }
+
+    void pong() throws IOException {
+      socket.getOutputStream().write(PONG);
+    }
+  }
+
+  /** What came in it. */
+  record Frame(boolean last, byte[] payload) {}
+
+  /** Connects, in this process. */
+  static Connection connect(int port, String token) throws IOException {
     var socket = new Socket(InetAddress.getLoopbackAddress(), port);
     var out = socket.getOutputStream();
     out.write(
@@ -138,27 +163,23 @@ final class IdleClients implements AutoCloseable {
     frame.write(new byte[4]);
     frame.write(command);
     out.write(frame.toByteArray());
-    in.readUnsignedByte();
-    readPayload(in);
-    Thread.ofVirtual().start(() -> listen(socket, in));
+    var connection = new Connection(socket, in);
+    connection.read();
+    return connection;
   }
 
   /** Whatever comes but the close frame is a ping: nothing is pushed to these users. */
-  private static void listen(Socket socket, DataInputStream in) {
-    try (socket) {
-      while (in.readUnsignedByte() != CLOSE) {
-        readPayload(in);
-        socket.getOutputStream().write(PONG);
+  private static void listen(Connection connection) {
+    try (var _ = connection.socket()) {
+      Frame frame = connection.read();
+      while (!frame.last()) {
+        connection.pong();
+        frame = connection.read();
       }
-      int code = ByteBuffer.wrap(readPayload(in)).getChar();
+      int code = ByteBuffer.wrap(frame.payload()).getChar();
       System.out.println("closed " + code + " " + System.currentTimeMillis());
     } catch (IOException broken) {
       System.out.println("closed 0 " + System.currentTimeMillis());
     }
-  }
-
-  private static byte[] readPayload(DataInputStream in) throws IOException {
-    int length = in.readUnsignedByte();
-    return in.readNBytes(length == 126 ? in.readUnsignedShort() : length);
   }
 }

@@ -80,12 +80,44 @@ class KafkaTest {
   }
 
   @Test
+  void broadcastsReachEverybodyWhoIsConnectedAndNobodyWhoComesLater() throws Exception {
+    try (TestNode node = TestNode.ready(parts);
+        Tab here = Tab.open(node.url(Door.NETTY), Node.token("here"));
+        Tab there = Tab.open(node.url(Door.PEKKO_HTTP), Node.token("there"))) {
+      here.awaitConnected();
+      there.awaitConnected();
+      broadcast("{\"n\":1}");
+      broadcast("not JSON");
+      broadcast("{\"n\":2}");
+      await().until(() -> here.messages.size() == 2 && there.messages.size() == 2);
+      // The topic has two partitions.
+      assertThat(here.messages).containsExactlyInAnyOrder("{\"n\":1}", "{\"n\":2}");
+      assertThat(here.received).isEmpty();
+      assertThat(node.metric("hawser_broadcasts_total")).isEqualTo(2);
+    }
+    try (TestNode node = TestNode.ready(parts);
+        Tab late = Tab.open(node.url(Door.NETTY), Node.token("late"))) {
+      late.awaitConnected();
+      broadcast("{\"n\":3}");
+      await().until(() -> !late.messages.isEmpty());
+      assertThat(late.messages).containsExactly("{\"n\":3}");
+    }
+  }
+
+  private static void broadcast(String payload) throws Exception {
+    parts.push(new ProducerRecord<>("hawser.broadcast", payload.getBytes(UTF_8)));
+  }
+
+  @Test
   void aNodeThatStartsAgainGoesOnWhereTheLastOneStopped() throws Exception {
     try (TestNode node = TestNode.ready(parts);
         Tab tab = Tab.open(node.url(Door.NETTY), Node.token("returning"))) {
       tab.awaitConnected();
       parts.push("returning", "\"first\"");
       await().until(() -> tab.received.contains("\"first\""));
+      // Lag on purpose, and none that is not.
+      await().until(() -> node.metric("hawser_events_uncommitted") >= 1);
+      assertThat(node.metric("hawser_events_unread")).isZero();
     }
     try (TestNode node = TestNode.ready(parts);
         Tab tab = Tab.open(node.url(Door.NETTY), Node.token("returning"))) {
@@ -109,21 +141,20 @@ class KafkaTest {
         ReplyError error = answer.get(20, TimeUnit.SECONDS);
         assertThat(error.getCode()).isEqualTo(100);
         assertThat(error.isTemporary()).isTrue();
+        assertThat(node.post("/api/publish", "{\"channel\":\"#patient\",\"data\":1}").body())
+            .isEqualTo("{\"error\":{\"code\":100,\"message\":\"internal server error\"}}");
         await()
             .atMost(Duration.ofSeconds(20))
-            .untilAsserted(
-                () -> {
-                  var ready = node.management("/ready");
-                  assertThat(ready.statusCode()).isEqualTo(500);
-                  assertThat(ready.body()).contains("Kafka is not reachable");
-                });
+            .until(() -> node.metric("hawser_kafka_reachable") == 0);
+        // It is away from all nodes: no other would serve the clients better.
+        assertThat(node.management("/ready").statusCode()).isEqualTo(200);
         assertThat(node.management("/alive").statusCode()).isEqualTo(200);
       } finally {
         parts.kafka.restart();
       }
       await()
           .atMost(Duration.ofSeconds(30))
-          .until(() -> node.management("/ready").statusCode() == 200);
+          .until(() -> node.metric("hawser_kafka_reachable") == 1);
       parts.push("patient", "\"back\"");
       await().atMost(Duration.ofSeconds(30)).until(() -> tab.received.contains("\"back\""));
       assertThat(tab.disconnected).isNotDone();

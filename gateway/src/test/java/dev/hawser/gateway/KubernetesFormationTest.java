@@ -27,6 +27,7 @@ import java.util.logging.Level;
 import java.util.logging.Logger;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -34,6 +35,7 @@ import org.junit.jupiter.api.io.TempDir;
  * Nodes as deploy/kubernetes runs them: processes with the environment of its StatefulSet, each
  * with an address of its own and all with the same ports, and a Kubernetes API that tells of them.
  */
+@Tag("alone")
 class KubernetesFormationTest {
 
   private static final Duration PATIENCE = Duration.ofSeconds(60);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.hawser.gateway.Node.Door;
+import java.time.Duration;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 
@@ -32,6 +33,26 @@ class ManagementTest {
         await().until(tab.disconnected::isDone);
       }
       assertThat(figure(node, "hawser_disconnects_total{code=\"3500\"}")).isEqualTo(1);
+    }
+  }
+
+  @Test
+  void aNodeThatIsFullSaysSoToBalancers() throws Exception {
+    try (Parts parts = Parts.start();
+        TestNode node = TestNode.ready(parts, "hawser.admission.max-connections = 1");
+        Tab first = Tab.open(node.url(Door.NETTY), Node.token("first"))) {
+      first.awaitConnected();
+      assertThat(node.management("/ready").statusCode()).isEqualTo(200);
+      try (Tab second = Tab.open(node.url(Door.NETTY), Node.token("second"))) {
+        await().until(() -> node.management("/ready").statusCode() == 503);
+        assertThat(node.management("/ready").body()).contains("as many connections");
+        assertThat(figure(node, "hawser_refused_total{reason=\"connections\"}")).isPositive();
+        assertThat(second.isConnected()).isFalse();
+        first.client.disconnect();
+        await().atMost(Duration.ofSeconds(30)).until(second::isConnected);
+      }
+      await().until(() -> node.management("/ready").statusCode() == 200);
+      assertThat(node.management("/alive").statusCode()).isEqualTo(200);
     }
   }
 

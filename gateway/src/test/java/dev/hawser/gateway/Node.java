@@ -121,6 +121,29 @@ class Node {
     return get(httpPort, path, HTTP_TIMEOUT);
   }
 
+  /** {@code POST} on the API, with the key. */
+  final HttpResponse<String> post(String path, String body)
+      throws IOException, InterruptedException {
+    return send(path, "POST", body, "X-API-Key", API_KEY);
+  }
+
+  /**
+   * Any request to the API.
+   *
+   * @param headers names and values in turns
+   */
+  final HttpResponse<String> send(String path, String method, String body, String... headers)
+      throws IOException, InterruptedException {
+    var request =
+        HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + httpPort + path))
+            .method(method, HttpRequest.BodyPublishers.ofString(body))
+            .timeout(HTTP_TIMEOUT);
+    for (int i = 0; i < headers.length; i += 2) {
+      request.header(headers[i], headers[i + 1]);
+    }
+    return HTTP.send(request.build(), HttpResponse.BodyHandlers.ofString());
+  }
+
   /** {@code GET} on the management port. */
   final HttpResponse<String> management(String path) throws IOException, InterruptedException {
     return get(managementPort, path, HTTP_TIMEOUT);

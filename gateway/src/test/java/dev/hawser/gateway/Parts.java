@@ -1,6 +1,7 @@
 package dev.hawser.gateway;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.awaitility.Awaitility.await;
 
 import dev.hawser.deploy.embedded.EmbeddedKafka;
 import dev.hawser.deploy.embedded.EmbeddedPostgreSql;
@@ -12,8 +13,11 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Predicate;
 import java.util.stream.IntStream;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
@@ -35,7 +39,15 @@ final class Parts implements AutoCloseable {
     postgreSql.createDatabase(DATABASE);
     var kafka = starting.join();
     kafka.createTopics(
-        Map.of("hawser.events", PARTITIONS, "hawser.upstream", 1, "hawser.events.dlq", 1));
+        Map.of(
+            "hawser.events",
+            PARTITIONS,
+            "hawser.upstream",
+            1,
+            "hawser.broadcast",
+            2,
+            "hawser.events.dlq",
+            1));
     return new Parts(postgreSql, kafka);
   }
 
@@ -80,6 +92,34 @@ final class Parts implements AutoCloseable {
       }
     }
     return payloads;
+  }
+
+  /** Waits until all that is in the topic was committed: another node will not hear of it. */
+  void awaitCommitted() throws Exception {
+    try (var admin =
+        Admin.create(Map.<String, Object>of("bootstrap.servers", kafka.bootstrapServers()))) {
+      await()
+          .atMost(Duration.ofMinutes(2))
+          .until(
+              () -> {
+                Map<TopicPartition, OffsetAndMetadata> committed =
+                    admin.listConsumerGroupOffsets("hawser").partitionsToOffsetAndMetadata().get();
+                for (int i = 0; i < PARTITIONS; i++) {
+                  var partition = new TopicPartition("hawser.events", i);
+                  long end =
+                      admin
+                          .listOffsets(Map.of(partition, OffsetSpec.latest()))
+                          .partitionResult(partition)
+                          .get()
+                          .offset();
+                  var known = committed.get(partition);
+                  if (end > (known == null ? 0 : known.offset())) {
+                    return false;
+                  }
+                }
+                return true;
+              });
+    }
   }
 
   void push(ProducerRecord<byte[], byte[]> record) throws Exception {

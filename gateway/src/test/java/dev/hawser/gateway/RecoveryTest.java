@@ -4,14 +4,13 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.hawser.gateway.Node.Door;
 import dev.hawser.protocol.event.EventHeaders;
 import java.sql.DriverManager;
 import java.time.Duration;
 import java.util.List;
-import java.util.Map;
-import org.apache.kafka.clients.admin.Admin;
-import org.apache.kafka.clients.admin.OffsetSpec;
-import org.apache.kafka.common.TopicPartition;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -29,14 +28,16 @@ class RecoveryTest {
       hawser.connection.pong-timeout = 1s
       """;
 
-  private Parts parts;
+  private static final String PUSHED = "hawser_pushes_total";
+  private static final String TOO_SLOW = "hawser_disconnects_total{code=\"3008\"}";
+
+  private static final Parts PARTS = Parts.start();
   private TestNode node;
   private Balancer balancer;
 
   @BeforeEach
   void start() throws Exception {
-    parts = Parts.start();
-    node = TestNode.ready(parts, SHORT_WINDOW);
+    node = TestNode.ready(PARTS, SHORT_WINDOW);
     balancer = new Balancer(List.of(node));
   }
 
@@ -44,59 +45,39 @@ class RecoveryTest {
   void stop() throws Exception {
     balancer.close();
     node.close();
-    parts.close();
+  }
+
+  @AfterAll
+  static void stopParts() {
+    PARTS.close();
   }
 
   private Tab open(String user) throws Exception {
-    return Tab.open(balancer.url(), Node.token(user)).awaitConnected();
-  }
-
-  /** Waits until all that is in the topic was committed: another node will not hear of it. */
-  private void awaitCommitted() throws Exception {
-    try (var admin =
-        Admin.create(Map.<String, Object>of("bootstrap.servers", parts.kafka.bootstrapServers()))) {
-      await()
-          .atMost(PATIENCE)
-          .until(
-              () -> {
-                var committed =
-                    admin.listConsumerGroupOffsets("hawser").partitionsToOffsetAndMetadata().get();
-                for (int i = 0; i < Parts.PARTITIONS; i++) {
-                  var partition = new TopicPartition("hawser.events", i);
-                  long end =
-                      admin
-                          .listOffsets(Map.of(partition, OffsetSpec.latest()))
-                          .partitionResult(partition)
-                          .get()
-                          .offset();
-                  var known = committed.get(partition);
-                  if (end > (known == null ? 0 : known.offset())) {
-                    return false;
-                  }
-                }
-                return true;
-              });
-    }
+    return Tab.openHasty(balancer.url(), Node.token(user)).awaitConnected();
   }
 
   /** Another node takes over; what this one knew is gone. */
   private void replaceNode() throws Exception {
+    replaceNode(SHORT_WINDOW);
+  }
+
+  private void replaceNode(String settings) throws Exception {
     node.close();
-    node = node.startAgain(parts, SHORT_WINDOW).awaitReady();
+    node = node.startAgain(PARTS, settings).awaitReady();
   }
 
   @Test
   void whoMissedNothingIsToldSoHoweverLongAgoTheLastEventWas() throws Exception {
     try (Tab heard = open("heard");
         Tab quiet = open("quiet")) {
-      parts.push("heard", "1");
+      PARTS.push("heard", "1");
       await().atMost(PATIENCE).until(() -> heard.received.size() == 1);
       // Another event moves what is committed behind that of the first user.
-      parts.pushNumbered(List.of("others", "more", "and", "more-still", "all-of-them"), 3);
-      awaitCommitted();
+      PARTS.pushNumbered(List.of("others", "more", "and", "more-still", "all-of-them"), 3);
+      PARTS.awaitCommitted();
       replaceNode();
-      parts.push("heard", "2");
-      parts.push("quiet", "1");
+      PARTS.push("heard", "2");
+      PARTS.push("quiet", "1");
       await().atMost(PATIENCE).until(() -> heard.received.size() == 2);
       await().atMost(PATIENCE).until(() -> quiet.received.size() == 1);
       assertThat(heard.received).containsExactly("1", "2");
@@ -106,19 +87,38 @@ class RecoveryTest {
   }
 
   @Test
+  void whoComesBackLateGetsWhatWasPushedMeanwhileAndIsToldThatNothingIsMissing() throws Exception {
+    try (Tab tab = open("late")) {
+      PARTS.push("late", "1");
+      await().atMost(PATIENCE).until(() -> tab.received.size() == 1);
+      PARTS.pushNumbered(List.of("others", "more", "and", "more-still", "all-of-them"), 3);
+      PARTS.awaitCommitted();
+      balancer.cut();
+      replaceNode();
+      // The next node hears of this user first by an event, which becomes the last one it had.
+      PARTS.push("late", "2");
+      PARTS.awaitCommitted();
+      balancer.goOn();
+      await().atMost(PATIENCE).until(() -> tab.received.size() == 2);
+      assertThat(tab.received).containsExactly("1", "2");
+      assertThat(tab.recoveries).containsExactly(true);
+    }
+  }
+
+  @Test
   void whoMissedWhatNobodyKnowsAnyMoreIsToldSo() throws Exception {
     try (Tab tab = open("away")) {
-      parts.push("away", "1");
+      PARTS.push("away", "1");
       await().atMost(PATIENCE).until(() -> tab.received.size() == 1);
       balancer.cut();
       await().atMost(PATIENCE).until(() -> !tab.isConnected());
       push("away", "2", "drop");
-      awaitCommitted();
+      PARTS.awaitCommitted();
       replaceNode();
       balancer.goOn();
       await().atMost(PATIENCE).until(() -> !tab.recoveries.isEmpty());
       assertThat(tab.recoveries).containsExactly(false);
-      parts.push("away", "3");
+      PARTS.push("away", "3");
       await().atMost(PATIENCE).until(() -> tab.received.size() == 2);
       assertThat(tab.received).containsExactly("1", "3");
     }
@@ -127,19 +127,19 @@ class RecoveryTest {
   private void push(String user, String payload, String offline) throws Exception {
     var event = Parts.event(user, payload);
     event.headers().add(EventHeaders.OFFLINE, offline.getBytes(UTF_8));
-    parts.push(event);
+    PARTS.push(event);
   }
 
   @Test
   void whoWasAwayForLongGetsWhatWasKeptInOrderAndIsToldThatNothingIsMissing() throws Exception {
     try (Tab tab = open("long-away")) {
-      parts.push("long-away", "1");
+      PARTS.push("long-away", "1");
       await().atMost(PATIENCE).until(() -> tab.received.size() == 1);
       balancer.cut();
       await().atMost(PATIENCE).until(() -> !tab.isConnected());
-      parts.push("long-away", "2");
-      parts.push("long-away", "3");
-      awaitCommitted();
+      PARTS.push("long-away", "2");
+      PARTS.push("long-away", "3");
+      PARTS.awaitCommitted();
       replaceNode();
       balancer.goOn();
       await().atMost(PATIENCE).until(() -> tab.received.size() == 3);
@@ -153,23 +153,24 @@ class RecoveryTest {
     push("offline", "1", "keep");
     push("offline", "2", "drop");
     push("offline", "3", "keep");
-    awaitCommitted();
+    PARTS.awaitCommitted();
     replaceNode();
     try (Tab first = open("offline")) {
       await().atMost(PATIENCE).until(() -> first.received.size() == 2);
       assertThat(first.received).containsExactly("1", "3");
+      // Until a pong has said that it has all.
+      awaitMailboxEmpty("offline");
       try (Tab second = open("offline")) {
-        parts.push("offline", "4");
+        PARTS.push("offline", "4");
         await().atMost(PATIENCE).until(() -> !second.received.isEmpty());
         assertThat(second.received).containsExactly("4");
         await().atMost(PATIENCE).until(() -> first.received.size() == 3);
+        PARTS.awaitCommitted();
       }
-      // Until a pong has said that it has all.
-      awaitMailboxEmpty("offline");
     }
     replaceNode();
     try (Tab later = open("offline")) {
-      parts.push("offline", "5");
+      PARTS.push("offline", "5");
       await().atMost(PATIENCE).until(() -> !later.received.isEmpty());
       assertThat(later.received).containsExactly("5");
     }
@@ -182,7 +183,7 @@ class RecoveryTest {
         .until(
             () -> {
               try (var connection =
-                      DriverManager.getConnection(parts.postgreSql.jdbcUrl(Parts.DATABASE));
+                      DriverManager.getConnection(PARTS.postgreSql.jdbcUrl(Parts.DATABASE));
                   var statement = connection.createStatement();
                   var row =
                       statement.executeQuery(
@@ -196,11 +197,11 @@ class RecoveryTest {
 
   @Test
   void whileKafkaForgetsNothingPostgreSqlMayBeAway() throws Exception {
-    parts.postgreSql.stop();
-    parts.push("patient", "1");
+    PARTS.postgreSql.stop();
+    PARTS.push("patient", "1");
     Thread.sleep(3_000);
-    parts.postgreSql.restart();
-    awaitCommitted();
+    PARTS.postgreSql.restart();
+    PARTS.awaitCommitted();
     replaceNode();
     try (Tab tab = open("patient")) {
       await().atMost(PATIENCE).until(() -> !tab.received.isEmpty());
@@ -209,18 +210,108 @@ class RecoveryTest {
   }
 
   @Test
+  void whatALostConnectionMayNotHaveGotIsNewToTheNextPage() throws Exception {
+    try (Tab old = open("vanished")) {
+      PARTS.push("vanished", "1");
+      await().atMost(PATIENCE).until(() -> old.received.size() == 1);
+      balancer.stall();
+      PARTS.push("vanished", "2");
+      await().atMost(PATIENCE).until(() -> node.metric(PUSHED) == 2);
+      // The node does not know yet that nobody reads what goes to the first page.
+      try (Tab later = Tab.open(node.url(Door.NETTY), Node.token("vanished")).awaitConnected()) {
+        await().atMost(PATIENCE).until(() -> later.received.contains("2"));
+      }
+    }
+  }
+
+  @Test
+  void whoCameWhilePostgreSqlWasAwayGetsLaterWhatWasKeptWhateverItAcknowledged() throws Exception {
+    PARTS.push("early", "1");
+    PARTS.awaitCommitted();
+    replaceNode();
+    PARTS.postgreSql.stop();
+    try (Tab during = open("early");
+        Tab second = open("early")) {
+      PARTS.push("early", "2");
+      await().atMost(PATIENCE).until(() -> !during.received.isEmpty());
+      await().atMost(PATIENCE).until(() -> !second.received.isEmpty());
+      assertThat(during.received).containsExactly("2");
+      during.client.rpc("ack", "{}".getBytes(UTF_8), (failure, result) -> {});
+      // A ping and its pong, too.
+      Thread.sleep(3_000);
+    } finally {
+      PARTS.postgreSql.restart();
+    }
+    try (Tab later = open("early")) {
+      await().atMost(PATIENCE).until(() -> later.received.contains("1"));
+      await().atMost(PATIENCE).until(() -> later.received.contains("2"));
+    }
+  }
+
+  @Test
+  void whoStaysWhilePostgreSqlComesBackGetsWhatWasKept() throws Exception {
+    PARTS.push("staying", "1");
+    PARTS.awaitCommitted();
+    replaceNode();
+    PARTS.postgreSql.stop();
+    try (Tab first = open("staying");
+        Tab second = open("staying")) {
+      PARTS.push("staying", "2");
+      await().atMost(PATIENCE).until(() -> !first.received.isEmpty());
+      await().atMost(PATIENCE).until(() -> !second.received.isEmpty());
+      PARTS.postgreSql.restart();
+      // One tab of a device is enough.
+      await()
+          .atMost(PATIENCE)
+          .until(() -> first.received.contains("1") || second.received.contains("1"));
+      // Whoever got less was told that it may have missed something.
+      assertThat(first.recoveries).containsOnly(false);
+      assertThat(second.recoveries).containsOnly(false);
+    } finally {
+      PARTS.postgreSql.restart();
+    }
+  }
+
+  @Test
   void whoWasAwayForAMomentGetsWhatItMissed() throws Exception {
     try (Tab tab = open("blinking")) {
-      parts.push("blinking", "1");
+      PARTS.push("blinking", "1");
       await().atMost(PATIENCE).until(() -> tab.received.size() == 1);
       balancer.cut();
       await().atMost(PATIENCE).until(() -> !tab.isConnected());
-      parts.push("blinking", "2");
-      parts.push("blinking", "3");
+      PARTS.push("blinking", "2");
+      PARTS.push("blinking", "3");
       balancer.goOn();
       await().atMost(PATIENCE).until(() -> tab.received.size() == 3);
       assertThat(tab.received).containsExactly("1", "2", "3");
       assertThat(tab.recoveries).containsExactly(true);
+    }
+  }
+
+  @Test
+  void whoIsTooSlowIsCutOffGetsAllLaterAndHoldsUpNoOtherDevice() throws Exception {
+    replaceNode("hawser.recovery.max-events = 5000, hawser.recovery.max-size = 64 MiB");
+    int count = 1_500;
+    String padding = "x".repeat(8_192);
+    try (Tab slow = open("half-slow");
+        Tab other = Tab.open(node.url(Door.NETTY), Node.token("half-slow")).awaitConnected()) {
+      balancer.stall();
+      List<String> expected =
+          IntStream.range(0, count).mapToObj(n -> "\"%d %s\"".formatted(n, padding)).toList();
+      try (var producer = PARTS.producer()) {
+        for (String payload : expected) {
+          var unused = producer.send(Parts.event("half-slow", payload));
+        }
+      }
+      await().atMost(PATIENCE).until(() -> other.received.size() == count);
+      assertThat(slow.received.size()).isLessThan(count);
+      await().atMost(PATIENCE).until(() -> node.metric(TOO_SLOW) == 1);
+      balancer.goOn();
+      await().atMost(PATIENCE).until(() -> slow.received.size() == count);
+      assertThat(slow.received).isEqualTo(expected);
+      // What it missed may be too much for one go, too.
+      assertThat(slow.recoveries).containsOnly(true);
+      assertThat(other.interruptions).hasValue(0);
     }
   }
 
@@ -230,7 +321,7 @@ class RecoveryTest {
       for (String payload : List.of("1", "1", "2")) {
         var event = Parts.event("repeated", payload);
         event.headers().add("X-ID", ("id-" + payload).getBytes(UTF_8));
-        parts.push(event);
+        PARTS.push(event);
       }
       await().atMost(PATIENCE).until(() -> tab.received.contains("2"));
       assertThat(tab.received).containsExactly("1", "2");

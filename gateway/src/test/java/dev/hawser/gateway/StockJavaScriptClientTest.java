@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import com.nimbusds.jose.util.JSONObjectUtils;
 import dev.hawser.gateway.Node.Door;
 import java.io.BufferedReader;
@@ -23,6 +25,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -61,7 +64,7 @@ class StockJavaScriptClientTest {
 
   private static void install() throws IOException, InterruptedException {
     Files.createDirectories(WORK);
-    for (String file : List.of("package.json", "package-lock.json", "watch.mjs")) {
+    for (String file : List.of("package.json", "package-lock.json", "publish.mjs", "watch.mjs")) {
       Files.copy(
           SOURCES.resolve(file),
           WORK.resolve(file),
@@ -109,6 +112,47 @@ class StockJavaScriptClientTest {
       assertThat(received.values()).allSatisfy(tab -> assertThat(tab).isEqualTo(expected));
       assertThat(script.waitFor(20, TimeUnit.SECONDS)).isTrue();
       assertThat(script.exitValue()).isZero();
+    } finally {
+      script.destroy();
+    }
+  }
+
+  @Test
+  void aBackEndPublishesWithAStockLibrary() throws Exception {
+    Process script =
+        new ProcessBuilder("node", "publish.mjs")
+            .directory(WORK.toFile())
+            .redirectError(ProcessBuilder.Redirect.INHERIT)
+            .start();
+    try (Tab tab = Tab.open(node.url(Door.NETTY), Node.token("customer"))) {
+      tab.awaitConnected();
+      var writer = script.outputWriter(UTF_8);
+      writer.write(
+          JSONObjectUtils.toJSONString(
+              Map.of(
+                  "url",
+                  "http://127.0.0.1:%d/api".formatted(node.httpPort),
+                  "key",
+                  Node.API_KEY,
+                  "user",
+                  "customer")));
+      writer.newLine();
+      writer.flush();
+      JsonNode calls = new ObjectMapper().readTree(script.inputReader(UTF_8).readLine());
+      await().atMost(Duration.ofSeconds(20)).until(() -> tab.received.size() == 3);
+      assertThat(tab.received).containsExactly("{\"n\":1}", "{\"n\":2}", "{\"n\":3}");
+      assertThat(tab.tags.getFirst()).containsEntry("lang", "en");
+      assertThat(tab.offsets)
+          .containsExactly(
+              calls.at("/published/offset").asLong(),
+              calls.at("/broadcast/responses/0/result/offset").asLong(),
+              calls.at("/pipelined/0/offset").asLong());
+      assertThat(calls.at("/broadcast/responses/1/error/code").asInt()).isEqualTo(102);
+      assertThat(calls.at("/pipelined/1/nodes")).hasSize(1);
+      assertThat(calls.at("/info/nodes/0/num_clients").asInt()).isEqualTo(1);
+      assertThat(calls.path("history").asText()).isEqualTo("refused");
+      assertThat(calls.path("disconnected")).isEmpty();
+      assertThat(tab.disconnected.get(20, TimeUnit.SECONDS)).isEqualTo(3503);
     } finally {
       script.destroy();
     }

@@ -8,11 +8,13 @@ import io.github.centrifugal.centrifuge.ConnectedEvent;
 import io.github.centrifugal.centrifuge.ConnectingEvent;
 import io.github.centrifugal.centrifuge.DisconnectedEvent;
 import io.github.centrifugal.centrifuge.EventListener;
+import io.github.centrifugal.centrifuge.MessageEvent;
 import io.github.centrifugal.centrifuge.Options;
 import io.github.centrifugal.centrifuge.ServerPublicationEvent;
 import io.github.centrifugal.centrifuge.ServerSubscribedEvent;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
@@ -26,6 +28,14 @@ final class Tab extends EventListener implements AutoCloseable {
 
   final Client client;
   final List<String> received = new CopyOnWriteArrayList<>();
+
+  /** Their offsets, and their tags. */
+  final List<Long> offsets = new CopyOnWriteArrayList<>();
+
+  final List<Map<String, String>> tags = new CopyOnWriteArrayList<>();
+
+  /** Broadcasts. */
+  final List<String> messages = new CopyOnWriteArrayList<>();
 
   /** When each was received, {@link System#nanoTime}. */
   final List<Long> receivedAt = new CopyOnWriteArrayList<>();
@@ -47,7 +57,17 @@ final class Tab extends EventListener implements AutoCloseable {
   final CompletableFuture<Integer> disconnected = new CompletableFuture<>();
 
   static Tab open(String url, String token) {
+    return open(url, token, new Options());
+  }
+
+  /** One that does not wait long before it comes back. */
+  static Tab openHasty(String url, String token) {
     var options = new Options();
+    options.setMaxReconnectDelay(1_000);
+    return open(url, token, options);
+  }
+
+  private static Tab open(String url, String token, Options options) {
     options.setToken(token);
     return new Tab(url, options);
   }
@@ -105,8 +125,15 @@ final class Tab extends EventListener implements AutoCloseable {
   }
 
   @Override
+  public void onMessage(Client from, MessageEvent event) {
+    messages.add(new String(event.getData(), UTF_8));
+  }
+
+  @Override
   public void onPublication(Client from, ServerPublicationEvent event) {
     receivedAt.add(System.nanoTime());
+    offsets.add(event.getOffset());
+    tags.add(event.getTags());
     received.add(new String(event.getData(), UTF_8));
   }
 

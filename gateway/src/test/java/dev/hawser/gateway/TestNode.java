@@ -1,8 +1,10 @@
 package dev.hawser.gateway;
 
 import com.typesafe.config.ConfigValueFactory;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /** A node as production starts it, on free ports of loopback, in this process. */
@@ -26,9 +28,16 @@ final class TestNode extends Node implements AutoCloseable {
 
   /** Starts several nodes that find each other; does not wait. */
   static List<TestNode> startCluster(Parts parts, int count) {
-    List<Node> places = Stream.generate(Node::new).limit(count).toList();
-    String settings = cluster(places.stream().map(place -> place.managementPort).toList());
-    return places.stream().map(place -> new TestNode(place, parts, settings)).toList();
+    return startCluster(parts, Collections.nCopies(count, ""));
+  }
+
+  /** The same, each with settings of its own. */
+  static List<TestNode> startCluster(Parts parts, List<String> own) {
+    List<Node> places = Stream.generate(Node::new).limit(own.size()).toList();
+    String cluster = cluster(places.stream().map(place -> place.managementPort).toList());
+    return IntStream.range(0, own.size())
+        .mapToObj(i -> new TestNode(places.get(i), parts, cluster + "\n" + own.get(i)))
+        .toList();
   }
 
   /** Starts a node in the place of this one, which has ended; does not wait. */

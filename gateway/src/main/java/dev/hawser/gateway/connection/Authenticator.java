@@ -50,9 +50,6 @@ public final class Authenticator {
   private static final Set<JWSAlgorithm> PUBLIC_KEY = JWSAlgorithm.Family.SIGNATURE;
   private static final Duration MIN_FETCH_INTERVAL = Duration.ofSeconds(5);
 
-  /** The last second of the year 9999; later ones are beyond what {@link Instant} can add up. */
-  private static final long MAX_EXPIRY = 253_402_300_799L;
-
   private final AuthenticatorSettings settings;
   private final @Nullable DefaultJWTProcessor<SecurityContext> sharedSecret;
   private final @Nullable DefaultJWTProcessor<SecurityContext> publicKey;
@@ -132,7 +129,7 @@ public final class Authenticator {
           "sub has %d characters, expected at most %d"
               .formatted(user.length(), Identity.MAX_USER_LENGTH));
     }
-    if (!user.codePoints().allMatch(Authenticator::isText)) {
+    if (!Identity.isText(user)) {
       throw new AuthenticationException(
           Reason.INVALID, "sub has control characters or half surrogate pairs");
     }
@@ -148,13 +145,7 @@ public final class Authenticator {
     if (expiresAt != 0 && expiresAt <= Instant.now().getEpochSecond()) {
       throw new AuthenticationException(Reason.EXPIRED, "expire_at has passed");
     }
-    return new Identity(user, Math.min(expiresAt, MAX_EXPIRY));
-  }
-
-  /** PostgreSQL text cannot hold U+0000, UTF-8 no half of a surrogate pair. */
-  private static boolean isText(int character) {
-    return !Character.isISOControl(character)
-        && Character.getType(character) != Character.SURROGATE;
+    return new Identity(user, expiresAt);
   }
 
   /** Whatever {@code kid} the token names: there is one secret only. */

@@ -79,6 +79,11 @@ public final class ClientConnection implements Receiver {
   int wheelSlot;
   int wheelPosition;
 
+  /** Between two of its pings; and whether the next turn is for its pong. The loop keeps these. */
+  int pingSeconds;
+
+  boolean pongIsNext;
+
   /** A connect that is not yet answered, and what came behind it. */
   private static final class Connecting {
     final ClientCommand.Connect command;
@@ -99,6 +104,7 @@ public final class ClientConnection implements Receiver {
     this.codec = codec;
     this.id = services.ids().next();
     this.expiry = new Expiry(this, loop, services.settings());
+    services.admission().handshakeStarted();
     loop.deadline(this, services.settings().connectTimeout());
   }
 
@@ -147,6 +153,9 @@ public final class ClientConnection implements Receiver {
 
   private void end(DisconnectCode code) {
     boolean wasConnected = state == State.CONNECTED;
+    if (!wasConnected) {
+      services.admission().handshakeEnded();
+    }
     state = State.CLOSED;
     connecting = null;
     loop.forget(this);
@@ -211,6 +220,11 @@ public final class ClientConnection implements Receiver {
   }
 
   @Override
+  public void refresh(long expiresAt) {
+    run(() -> extend(new Identity(identity.user(), expiresAt)));
+  }
+
+  @Override
   public void disconnect(DisconnectCode code) {
     run(() -> close(code));
   }
@@ -218,6 +232,21 @@ public final class ClientConnection implements Receiver {
   private void deliver(byte[] frame, long offset) {
     if (state == State.CONNECTED && write(frame)) {
       written = offset;
+      services.listener().pushed();
+    }
+  }
+
+  /** A broadcast for everybody who is connected. */
+  void broadcast(Broadcast.Writer writer, int messages) {
+    if (state != State.CONNECTED) {
+      return;
+    }
+    if (transport.congested()) {
+      reject(DisconnectCode.SLOW, "reads too slowly");
+      return;
+    }
+    writer.write(transport, codec);
+    for (int i = 0; i < messages; i++) {
       services.listener().pushed();
     }
   }
@@ -368,19 +397,15 @@ public final class ClientConnection implements Receiver {
     }
     state = State.CONNECTED;
     connecting = null;
+    services.admission().handshakeEnded();
     services.listener().connected(identity.user());
-    loop.heartbeat(this);
+    int interval = loop.heartbeat(this);
     Map<String, Result.SubscribeResult> subscriptions =
         identity.anonymous()
             ? Map.of()
             : Map.of(personalChannel(), subscription(answered.command, position, recovered));
     var result =
-        Result.ConnectResult.of(
-            clientId(),
-            services.version(),
-            Math.toIntExact(services.settings().pingInterval().toSeconds()),
-            true,
-            subscriptions);
+        Result.ConnectResult.of(clientId(), services.version(), interval, true, subscriptions);
     reply(
         answered.command.id(),
         identity.expiresAt() == 0 ? result : result.expiringIn(Expiry.secondsTo(identity)));
@@ -423,15 +448,19 @@ public final class ClientConnection implements Receiver {
     } else if (!refreshed.user().equals(identity.user())) {
       reject(DisconnectCode.INVALID_TOKEN, "refresh with another user's token");
     } else {
-      identity = refreshed;
+      extend(refreshed);
       boolean expires = identity.expiresAt() != 0;
       reply(
           commandId,
           new Result.RefreshResult(
               clientId(), services.version(), expires, expires ? Expiry.secondsTo(identity) : 0));
-      expiry.cancel();
-      watchExpiry();
     }
+  }
+
+  private void extend(Identity refreshed) {
+    identity = refreshed;
+    expiry.cancel();
+    watchExpiry();
   }
 
   private void onPublish(ClientCommand.Publish command) {

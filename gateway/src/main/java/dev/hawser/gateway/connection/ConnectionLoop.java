@@ -2,9 +2,11 @@ package dev.hawser.gateway.connection;
 
 import dev.hawser.protocol.client.DisconnectCode;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -15,6 +17,8 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The single thread that all work of a share of the node's connections runs on, with one clock tick
@@ -23,13 +27,43 @@ import org.jspecify.annotations.Nullable;
  */
 public final class ConnectionLoop {
 
+  private static final Logger log = LoggerFactory.getLogger(ConnectionLoop.class);
   private static final Duration BATCH_INTERVAL = Duration.ofMillis(100);
+
+  /** Of one loop, before intervals get longer: a quarter of a million connections every 25 s. */
+  private static final double PINGS_PER_SECOND = 10_000;
+
+  /** Of all processors, where intervals begin to get longer, and where they are longest. */
+  private static final double CALM_CPU = 0.7;
+
+  private static final double BUSY_CPU = 0.95;
+
+  /** Intervals differ by this part, so that connections that came together do not stay so. */
+  private static final double PING_JITTER = 0.1;
+
+  /** Clients that get a broadcast in one turn of the loop; others are served in between. */
+  private static final int BROADCAST_CHUNK = 128;
 
   private final ScheduledExecutorService thread;
   private final TimerWheel pings;
   private final TimerWheel deadlines;
-  private final int pingSeconds;
+  private final int minPingSeconds;
+  private final int maxPingSeconds;
   private final int pongTimeoutSeconds;
+
+  private volatile double cpu;
+
+  /** Runs behind the tasks that wait now; not empty when it has been asked for. */
+  private final List<Runnable> endOfTurn = new ArrayList<>();
+
+  /** The first is under way, the others wait for it. */
+  private final Deque<Pass> broadcasts = new ArrayDeque<>(0);
+
+  /** Who has not got the first of the broadcasts yet. */
+  private final List<ClientConnection> audience = new ArrayList<>(0);
+
+  /** A broadcast on its way through the loop's clients. */
+  private record Pass(Broadcast.Writer writer, int messages, CompletableFuture<Void> done) {}
 
   /** Once the server stops: what a connection is told that comes all the same. */
   private @Nullable DisconnectCode ending;
@@ -37,9 +71,10 @@ public final class ConnectionLoop {
   /** Starts the tick. The thread is the caller's to end. */
   public ConnectionLoop(ScheduledExecutorService thread, ConnectionSettings settings) {
     this.thread = thread;
-    this.pingSeconds = Math.toIntExact(settings.pingInterval().toSeconds());
+    this.minPingSeconds = Math.toIntExact(settings.pingInterval().toSeconds());
+    this.maxPingSeconds = Math.toIntExact(settings.maxPingInterval().toSeconds());
     this.pongTimeoutSeconds = Math.toIntExact(settings.pongTimeout().toSeconds());
-    this.pings = new TimerWheel(pingSeconds);
+    this.pings = new TimerWheel(maxPingSeconds);
     this.deadlines = new TimerWheel(Math.toIntExact(settings.longestDeadline().toSeconds()) + 1);
     var unused =
         thread.scheduleWithFixedDelay(
@@ -59,6 +94,29 @@ public final class ConnectionLoop {
     } catch (RejectedExecutionException ended) {
       return false;
     }
+  }
+
+  /**
+   * Runs a task on the loop, behind those that wait already, together with all others that were
+   * given meanwhile. Call on the loop.
+   */
+  public void atEndOfTurn(Runnable task) {
+    if (endOfTurn.isEmpty()) {
+      execute(this::endTurn);
+    }
+    endOfTurn.add(task);
+  }
+
+  private void endTurn() {
+    // They may give more.
+    for (int i = 0; i < endOfTurn.size(); i++) {
+      try {
+        endOfTurn.get(i).run();
+      } catch (RuntimeException failure) {
+        log.error("at the end of a turn", failure);
+      }
+    }
+    endOfTurn.clear();
   }
 
   /**
@@ -88,11 +146,35 @@ public final class ConnectionLoop {
     }
   }
 
-  /** Pings the connection from now on, first after half to one interval, so that pings spread. */
-  void heartbeat(ClientConnection connection) {
+  /**
+   * Pings the connection from now on, first after half to one interval, so that pings spread. The
+   * interval stays the connection's: the client is told, and gives up when no ping comes.
+   *
+   * @return the interval in seconds: the longer, the more connections there are and the busier the
+   *     process is
+   */
+  int heartbeat(ClientConnection connection) {
     forget(connection);
-    int half = pingSeconds / 2;
-    pings.add(connection, half + ThreadLocalRandom.current().nextInt(pingSeconds - half) + 1);
+    int seconds = pingSeconds();
+    int half = seconds / 2;
+    connection.pingSeconds = seconds;
+    connection.pongIsNext = false;
+    pings.add(connection, half + ThreadLocalRandom.current().nextInt(seconds - half) + 1);
+    return seconds;
+  }
+
+  private int pingSeconds() {
+    double byNumber = pings.size() / PINGS_PER_SECOND;
+    double busy = Math.clamp((cpu - CALM_CPU) / (BUSY_CPU - CALM_CPU), 0, 1);
+    double byLoad = minPingSeconds + busy * (maxPingSeconds - minPingSeconds);
+    double jitter = 1 + PING_JITTER * ThreadLocalRandom.current().nextDouble(-1, 1);
+    return Math.clamp(
+        Math.round(Math.max(byNumber, byLoad) * jitter), minPingSeconds, maxPingSeconds);
+  }
+
+  /** How busy the process is: 0 to 1, of all processors. Any thread may tell. */
+  void busy(double ofProcessors) {
+    cpu = ofProcessors;
   }
 
   /** No tick reaches the connection any more. */
@@ -151,12 +233,71 @@ public final class ConnectionLoop {
     }
   }
 
+  /**
+   * Hands a broadcast to all clients that are connected when its turn comes: some in one turn of
+   * the loop, which serves sockets and other tasks in between. Who reads too slowly is ended
+   * instead, as by any push.
+   *
+   * @param messages how many it is made of
+   * @return completes when all have got it, or the loop has ended
+   */
+  public CompletionStage<Void> broadcast(Broadcast.Writer writer, int messages) {
+    var done = new CompletableFuture<Void>();
+    boolean taken =
+        execute(
+            () -> {
+              broadcasts.add(new Pass(writer, messages, done));
+              if (broadcasts.size() == 1) {
+                nextBroadcast();
+              }
+            });
+    if (!taken) {
+      done.complete(null);
+    }
+    return done;
+  }
+
+  private void nextBroadcast() {
+    pings.forEach(audience::add);
+    broadcastToSome(broadcasts.element());
+  }
+
+  private void broadcastToSome(Pass pass) {
+    Consumer<ClientConnection> write =
+        each(connection -> connection.broadcast(pass.writer, pass.messages));
+    for (int i = 0; i < BROADCAST_CHUNK && !audience.isEmpty(); i++) {
+      write.accept(audience.removeLast());
+    }
+    // Not by execute: an event loop runs what waits before it looks at its sockets again.
+    if (audience.isEmpty() || after(Duration.ZERO, () -> broadcastToSome(pass)) == null) {
+      audience.clear();
+      broadcasts.remove();
+      pass.done.complete(null);
+      if (!broadcasts.isEmpty() && after(Duration.ZERO, this::nextBroadcast) == null) {
+        broadcasts.forEach(left -> left.done.complete(null));
+      }
+    }
+  }
+
   private void tick() {
     deadlines.advance();
     deadlines.forEach(0, each(ClientConnection::deadlinePassed));
     pings.advance();
-    pings.forEach(pongTimeoutSeconds, each(ClientConnection::pongDue));
-    pings.forEach(0, each(ClientConnection::ping));
+    pings.forEach(0, each(this::beat));
+  }
+
+  /** Ping and the check for its pong take turns. */
+  private void beat(ClientConnection connection) {
+    boolean pongIsDue = connection.pongIsNext;
+    pings.remove(connection);
+    pings.add(
+        connection, pongIsDue ? connection.pingSeconds - pongTimeoutSeconds : pongTimeoutSeconds);
+    connection.pongIsNext = !pongIsDue;
+    if (pongIsDue) {
+      connection.pongDue();
+    } else {
+      connection.ping();
+    }
   }
 
   /** One connection's failure must not stop the clock of all. */

@@ -11,6 +11,7 @@ import java.util.function.Supplier;
  */
 public record ConnectionServices(
     ConnectionSettings settings,
+    Admission admission,
     Supplier<DrainSettings> drain,
     Authenticator authenticator,
     ConnectionId ids,

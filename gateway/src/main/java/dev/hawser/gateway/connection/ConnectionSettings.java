@@ -10,7 +10,8 @@ import java.util.regex.Pattern;
  * Limits and periods of every connection, from {@code hawser.connection}; reference.conf tells what
  * each means.
  *
- * @param pingInterval whole seconds, announced to the client
+ * @param pingInterval whole seconds; what a connection gets is announced to its client
+ * @param maxPingInterval what it gets when the node is busy; whole seconds, not less
  * @param pongTimeout whole seconds, below the ping interval
  * @param connectTimeout from accept to a successful connect
  * @param refusedLinger how long a client that was refused may take to close by itself
@@ -23,6 +24,7 @@ import java.util.regex.Pattern;
  */
 public record ConnectionSettings(
     Duration pingInterval,
+    Duration maxPingInterval,
     Duration pongTimeout,
     Duration connectTimeout,
     Duration refusedLinger,
@@ -42,6 +44,7 @@ public record ConnectionSettings(
   /** Checks each value, and how they relate. */
   public ConnectionSettings {
     requireWholeSeconds("ping-interval", pingInterval);
+    requireWholeSeconds("max-ping-interval", maxPingInterval);
     requireWholeSeconds("pong-timeout", pongTimeout);
     requireWholeSeconds("connect-timeout", connectTimeout);
     requireWholeSeconds("refused-linger", refusedLinger);
@@ -56,6 +59,11 @@ public record ConnectionSettings(
       throw new IllegalArgumentException(
           "hawser.connection.path is \"%s\", expected a path such as /connection/websocket"
               .formatted(path));
+    }
+    if (maxPingInterval.compareTo(pingInterval) < 0) {
+      throw new IllegalArgumentException(
+          "hawser.connection.max-ping-interval is %s, expected at least ping-interval, which is %s"
+              .formatted(maxPingInterval, pingInterval));
     }
     if (pongTimeout.compareTo(pingInterval) >= 0) {
       throw new IllegalArgumentException(
@@ -103,6 +111,7 @@ public record ConnectionSettings(
   public static ConnectionSettings from(Config config) {
     return new ConnectionSettings(
         config.getDuration("ping-interval"),
+        config.getDuration("max-ping-interval"),
         config.getDuration("pong-timeout"),
         config.getDuration("connect-timeout"),
         config.getDuration("refused-linger"),

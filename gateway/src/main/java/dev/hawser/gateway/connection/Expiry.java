@@ -31,7 +31,7 @@ final class Expiry {
       return;
     }
     Duration left = left(identity);
-    if (left.compareTo(settings.pingInterval().plusSeconds(1)) < 0) {
+    if (left.compareTo(settings.maxPingInterval().plusSeconds(1)) < 0) {
       timer =
           loop.after(
               left.isNegative() ? Duration.ZERO : left,

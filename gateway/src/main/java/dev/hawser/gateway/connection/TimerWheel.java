@@ -12,6 +12,7 @@ final class TimerWheel {
 
   private final List<List<ClientConnection>> slots;
   private int now;
+  private int size;
 
   TimerWheel(int ticks) {
     slots = new ArrayList<>(ticks);
@@ -31,6 +32,7 @@ final class TimerWheel {
     List<ClientConnection> slot = slots.get(connection.wheelSlot);
     connection.wheelPosition = slot.size();
     slot.add(connection);
+    size++;
   }
 
   /** Takes the connection out; the last of its slot moves into the gap. */
@@ -42,6 +44,12 @@ final class TimerWheel {
       slot.set(connection.wheelPosition, last);
     }
     connection.wheel = null;
+    size--;
+  }
+
+  /** Connections there are. */
+  int size() {
+    return size;
   }
 
   void advance() {
@@ -50,7 +58,7 @@ final class TimerWheel {
 
   /**
    * Visits the connections of the slot that was current {@code ticksAgo} ago. From the end, so that
-   * a visit may remove its connection, and others.
+   * a visit may remove its connection, and others, or put it elsewhere.
    */
   void forEach(int ticksAgo, Consumer<ClientConnection> visit) {
     forEach(slots.get(Math.floorMod(now - ticksAgo, slots.size())), visit);

@@ -1,5 +1,6 @@
 package dev.hawser.gateway.http;
 
+import dev.hawser.gateway.connection.Broadcast;
 import dev.hawser.gateway.connection.ConnectionServices;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
@@ -36,7 +37,7 @@ public final class HttpServer {
     WebSocketRoute webSockets = services == null ? null : new WebSocketRoute(system, services);
     // pekko-http cuts what is silent for its idle timeout; clients are silent between two pings.
     Duration twoPings =
-        services == null ? Duration.ZERO : services.settings().pingInterval().multipliedBy(2);
+        services == null ? Duration.ZERO : services.settings().maxPingInterval().multipliedBy(2);
     Duration idleTimeout = twoPings.compareTo(MIN_IDLE_TIMEOUT) > 0 ? twoPings : MIN_IDLE_TIMEOUT;
     var defaults = ServerSettings.create(system.classicSystem());
     return Http.get(system)
@@ -65,6 +66,13 @@ public final class HttpServer {
   /** The port it listens on. */
   public int port() {
     return binding.localAddress().getPort();
+  }
+
+  /** Writes it to all clients of this door; completes when that is done. */
+  public CompletionStage<Void> broadcast(Broadcast broadcast) {
+    return webSockets == null
+        ? CompletableFuture.completedFuture(null)
+        : webSockets.broadcast(broadcast);
   }
 
   /** Takes no new clients, tells those that are there to come back elsewhere, and ends. */

@@ -79,6 +79,8 @@ final class StreamedConnection implements Transport {
 
   private NotUsed opened(
       CompletionStage<Done> ended, Pair<BoundedSourceQueue<byte[]>, UniqueKillSwitch> outgoing) {
+    services.admission().entered(null);
+    var unusedToo = ended.whenComplete((done, failure) -> services.admission().left(null));
     boolean opening =
         loop.execute(
             () -> {

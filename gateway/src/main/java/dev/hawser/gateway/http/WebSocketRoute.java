@@ -7,6 +7,7 @@ import static org.apache.pekko.http.javadsl.server.Directives.get;
 import static org.apache.pekko.http.javadsl.server.Directives.path;
 import static org.apache.pekko.http.javadsl.server.PathMatchers.separateOnSlashes;
 
+import dev.hawser.gateway.connection.Broadcast;
 import dev.hawser.gateway.connection.ConnectionLoop;
 import dev.hawser.gateway.connection.ConnectionServices;
 import dev.hawser.gateway.connection.Subprotocol;
@@ -27,6 +28,7 @@ import org.apache.pekko.http.javadsl.model.HttpHeader;
 import org.apache.pekko.http.javadsl.model.HttpRequest;
 import org.apache.pekko.http.javadsl.model.HttpResponse;
 import org.apache.pekko.http.javadsl.model.StatusCodes;
+import org.apache.pekko.http.javadsl.model.headers.RawHeader;
 import org.apache.pekko.http.javadsl.model.ws.WebSocketUpgrade;
 import org.apache.pekko.http.javadsl.server.Route;
 import org.apache.pekko.stream.Materializer;
@@ -85,6 +87,13 @@ final class WebSocketRoute {
           .withStatus(StatusCodes.FORBIDDEN)
           .withEntity("this Origin is not in hawser.connection.allowed-origins\n");
     }
+    if (services.admission().ask(null) != null) {
+      return HttpResponse.create()
+          .withStatus(StatusCodes.SERVICE_UNAVAILABLE)
+          .addHeader(
+              RawHeader.create(
+                  "Retry-After", Integer.toString(services.admission().retryAfterSeconds())));
+    }
     String selected = null;
     for (String offered : upgrade.getRequestedProtocols()) {
       if (selected == null && Subprotocol.SUPPORTED.contains(offered)) {
@@ -101,6 +110,15 @@ final class WebSocketRoute {
 
   private static @Nullable String header(HttpRequest request, String name) {
     return request.getHeader(name).map(HttpHeader::value).orElse(null);
+  }
+
+  CompletionStage<Void> broadcast(Broadcast broadcast) {
+    Broadcast.Writer writer =
+        (transport, codec) -> broadcast.frames(codec).forEach(transport::write);
+    return CompletableFuture.allOf(
+        loops.stream()
+            .map(loop -> loop.broadcast(writer, broadcast.messages()).toCompletableFuture())
+            .toArray(CompletableFuture<?>[]::new));
   }
 
   CompletionStage<Done> stop() {

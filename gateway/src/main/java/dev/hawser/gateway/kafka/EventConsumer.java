@@ -20,12 +20,14 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.atomic.LongAdder;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.CooperativeStickyAssignor;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.header.internals.RecordHeaders;
@@ -94,6 +96,7 @@ public final class EventConsumer {
   private static final Duration LOCATE_TIMEOUT = Duration.ofMillis(250);
   private static final Duration LOCATE_INTERVAL = Duration.ofMillis(50);
   private static final Duration LOCATE_WARNING = Duration.ofSeconds(15);
+  private static final Duration LAG_INTERVAL = Duration.ofSeconds(5);
   private static final Duration STOP_TIMEOUT = Duration.ofSeconds(5);
 
   private final ActorSystem<?> system;
@@ -115,6 +118,7 @@ public final class EventConsumer {
   private final LongAdder deadLetters = new LongAdder();
   private final LongAdder misrouted = new LongAdder();
   private final LongAdder inFlight = new LongAdder();
+  private final AtomicLong unread = new AtomicLong();
   private volatile boolean member;
   private volatile boolean settled;
 
@@ -145,6 +149,12 @@ public final class EventConsumer {
             .run(system);
     this.restarts = running.first();
     this.ended = running.second();
+    var lag =
+        system
+            .scheduler()
+            .scheduleAtFixedRate(
+                LAG_INTERVAL, LAG_INTERVAL, this::measureLag, system.executionContext());
+    var unused = ended.whenComplete((done, failure) -> lag.cancel());
   }
 
   private Source<Done, ?> source() {
@@ -162,9 +172,10 @@ public final class EventConsumer {
             .withProperty(
                 ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG,
                 Long.toString(settings.sessionTimeout().toMillis()))
+            // How long it takes the others to hear that they are to share them.
             .withProperty(
                 ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG,
-                Long.toString(settings.sessionTimeout().toMillis() / 6))
+                Long.toString(settings.sessionTimeout().toMillis() / 12))
             // Draining knows when it is done; this would be waited out on top.
             .withStopTimeout(Duration.ZERO);
     return Consumer.committablePartitionedSource(
@@ -366,6 +377,32 @@ public final class EventConsumer {
     return inFlight.sum();
   }
 
+  /** Records in this node's partitions that it has not read; some seconds old. */
+  public long unread() {
+    return unread.get();
+  }
+
+  private void measureLag() {
+    var unused =
+        control
+            .get()
+            .getMetrics()
+            .thenAccept(
+                metrics ->
+                    unread.set(
+                        metrics.entrySet().stream()
+                            .filter(metric -> metric.getKey().name().equals("records-lag"))
+                            .mapToLong(metric -> (long) (double) metric.getValue().metricValue())
+                            .sum()));
+  }
+
+  /** Records handed over and not committed on purpose: the next owner reads them again. */
+  public long uncommitted() {
+    return assignments.keySet().stream()
+        .mapToLong(partition -> Math.max(0, feeds.reached(partition) - feeds.kept(partition)))
+        .sum();
+  }
+
   /** Finishes what was handed over. Commits no more: the next owner reads the recent past again. */
   public CompletionStage<Done> stop() {
     return control
@@ -543,7 +580,8 @@ public final class EventConsumer {
   }
 
   /** Written by a producer with another partitioner: its user's session is somewhere else. */
-  private CompletionStage<Void> reroute(ConsumerRecord<byte[], byte[]> record, String user) {
+  private CompletionStage<RecordMetadata> reroute(
+      ConsumerRecord<byte[], byte[]> record, String user) {
     misrouted.increment();
     return publisher.send(
         new ProducerRecord<>(
@@ -554,7 +592,8 @@ public final class EventConsumer {
             record.headers()));
   }
 
-  private CompletionStage<Void> deadLetter(ConsumerRecord<byte[], byte[]> record, String reason) {
+  private CompletionStage<RecordMetadata> deadLetter(
+      ConsumerRecord<byte[], byte[]> record, String reason) {
     String source = "%s-%d@%d".formatted(record.topic(), record.partition(), record.offset());
     log.warn("{} goes to {}: {}", source, settings.deadLetters(), reason);
     deadLetters.increment();

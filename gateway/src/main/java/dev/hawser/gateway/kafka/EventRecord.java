@@ -8,6 +8,8 @@ import dev.hawser.protocol.event.PushEvent;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
+import java.util.Map;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.header.Header;
 import org.jspecify.annotations.Nullable;
@@ -48,6 +50,9 @@ sealed interface EventRecord {
             "%s has %d characters, expected 1 to %d"
                 .formatted(EventHeaders.USER, user.length(), Identity.MAX_USER_LENGTH));
       }
+      if (!Identity.isUser(user)) {
+        return new Undeliverable(EventHeaders.USER + " has control characters");
+      }
       byte[] value = record.value();
       if (value == null || value.length == 0) {
         return new Undeliverable("no value, expected a payload");
@@ -67,17 +72,32 @@ sealed interface EventRecord {
               name,
               header(record, EventHeaders.PUSH_CLIENT_ID),
               kept == null ? offline.keeps(name) : kept.equals("keep"),
+              tags(record),
               new Payload(value)));
     } catch (CharacterCodingException notText) {
       return new Undeliverable("a header is not UTF-8");
     }
   }
 
+  private static Map<String, String> tags(ConsumerRecord<byte[], byte[]> record)
+      throws CharacterCodingException {
+    Map<String, String> tags = Map.of();
+    for (Header header : record.headers()) {
+      if (header.key().startsWith(EventHeaders.TAG_PREFIX) && header.value() != null) {
+        tags = tags.isEmpty() ? new HashMap<>() : tags;
+        tags.put(header.key().substring(EventHeaders.TAG_PREFIX.length()), text(header));
+      }
+    }
+    return tags;
+  }
+
   private static @Nullable String header(ConsumerRecord<byte[], byte[]> record, String name)
       throws CharacterCodingException {
     Header header = record.headers().lastHeader(name);
-    return header == null || header.value() == null
-        ? null
-        : StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(header.value())).toString();
+    return header == null || header.value() == null ? null : text(header);
+  }
+
+  private static String text(Header header) throws CharacterCodingException {
+    return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(header.value())).toString();
   }
 }

@@ -2,12 +2,14 @@ package dev.hawser.gateway.kafka;
 
 import com.typesafe.config.Config;
 import java.time.Duration;
+import java.util.List;
 import java.util.regex.Pattern;
 
 /**
  * Where Kafka is and which topics carry what, from {@code hawser.kafka}.
  *
  * @param enabled whether events come from Kafka, and messages of clients go there
+ * @param broadcast topic of messages for everybody, empty for none
  * @param requireJson whether an event that is not JSON is a dead letter; otherwise it reaches
  *     Protobuf clients, and disconnects JSON clients with 3506
  * @param eventsInFlight events of one partition handed to sessions and not yet acknowledged
@@ -24,6 +26,7 @@ public record KafkaSettings(
     String events,
     String upstream,
     String deadLetters,
+    String broadcast,
     boolean requireJson,
     int eventsInFlight,
     int maxUncommitted,
@@ -46,9 +49,17 @@ public record KafkaSettings(
       throw new IllegalArgumentException(
           "hawser.kafka.consumer-group is empty, expected a name that all nodes share");
     }
-    requireTopic("events", events);
-    requireTopic("upstream", upstream);
-    requireTopic("dead-letters", deadLetters);
+    requireTopic("topics.events", events);
+    requireTopic("topics.upstream", upstream);
+    requireTopic("topics.dead-letters", deadLetters);
+    if (!broadcast.isEmpty()) {
+      requireTopic("broadcast", broadcast);
+      if (List.of(events, upstream, deadLetters).contains(broadcast)) {
+        throw new IllegalArgumentException(
+            "hawser.kafka.broadcast is %s, expected a topic that is nothing else, or nothing"
+                .formatted(broadcast));
+      }
+    }
     if (events.equals(upstream) || events.equals(deadLetters)) {
       throw new IllegalArgumentException(
           "hawser.kafka.topics.events is %s, expected another topic than upstream and dead-letters"
@@ -70,7 +81,7 @@ public record KafkaSettings(
   private static void requireTopic(String key, String topic) {
     if (!TOPIC.matcher(topic).matches()) {
       throw new IllegalArgumentException(
-          "hawser.kafka.topics.%s is \"%s\", expected 1 to 249 of letters, digits, '.', '_' and '-'"
+          "hawser.kafka.%s is \"%s\", expected 1 to 249 of letters, digits, '.', '_' and '-'"
               .formatted(key, topic));
     }
   }
@@ -91,6 +102,7 @@ public record KafkaSettings(
         config.getString("topics.events"),
         config.getString("topics.upstream"),
         config.getString("topics.dead-letters"),
+        config.getString("broadcast"),
         config.getBoolean("require-json"),
         config.getInt("events-in-flight"),
         config.getInt("max-uncommitted"),

@@ -9,6 +9,7 @@ import java.util.concurrent.CompletionStage;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
@@ -61,15 +62,15 @@ public final class RecordPublisher implements AutoCloseable {
   }
 
   /** Completes once the broker has acknowledged the record. */
-  public CompletionStage<Void> send(ProducerRecord<byte[], byte[]> record) {
-    var acknowledged = new CompletableFuture<Void>();
+  public CompletionStage<RecordMetadata> send(ProducerRecord<byte[], byte[]> record) {
+    var acknowledged = new CompletableFuture<RecordMetadata>();
     try {
       var unused =
           producer.send(
               record,
               (metadata, failure) -> {
                 if (failure == null) {
-                  acknowledged.complete(null);
+                  acknowledged.complete(metadata);
                 } else {
                   acknowledged.completeExceptionally(failure);
                 }

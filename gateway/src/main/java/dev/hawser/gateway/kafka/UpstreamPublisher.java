@@ -62,6 +62,7 @@ public final class UpstreamPublisher implements Upstream {
             (sent, failure) -> {
               inFlight.decrement();
               (failure == null ? acknowledged : failed).increment();
-            });
+            })
+        .thenAccept(sent -> {});
   }
 }

@@ -99,6 +99,10 @@ final class Attachment implements Outbox {
     own(node);
     offset = answered ? Math.max(offset, position.offset()) : position.offset();
     epoch = position.epoch();
+    if (!recovered) {
+      // What it had of another stream, or before a hole, says nothing about this one.
+      acknowledged = Math.min(acknowledged, offset);
+    }
     if (!answered) {
       answered = true;
       receiver.attached(position, recovered);
@@ -119,6 +123,11 @@ final class Attachment implements Outbox {
     if (event.excluded() != id) {
       receiver.push(encoded);
     }
+  }
+
+  @Override
+  public synchronized void refresh(long expiresAt) {
+    receiver.refresh(expiresAt);
   }
 
   @Override

@@ -2,7 +2,14 @@ package dev.hawser.gateway.session;
 
 import dev.hawser.protocol.client.StreamPosition;
 import java.time.Duration;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
@@ -10,6 +17,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.Props;
+import org.apache.pekko.actor.typed.javadsl.AskPattern;
+import org.apache.pekko.actor.typed.receptionist.Receptionist;
 import org.apache.pekko.cluster.UniqueAddress;
 import org.apache.pekko.cluster.sharding.typed.javadsl.ClusterSharding;
 import org.apache.pekko.cluster.typed.Cluster;
@@ -33,10 +42,12 @@ public final class Attachments implements Sessions {
   private final Map<Long, Attachment> attachments = new ConcurrentHashMap<>();
   private final AtomicInteger unowned = new AtomicInteger();
   private final AtomicInteger ownedHere = new AtomicInteger();
+  private final ActorSystem<?> system;
   private final ClusterSharding sharding;
   private final UniqueAddress self;
   private final int shards;
   private final int rate;
+  private final String version;
   private final Nodes nodes;
   private final ActorRef<Edge.Message> edge;
 
@@ -45,12 +56,16 @@ public final class Attachments implements Sessions {
    *
    * @param url where clients reach this node
    * @param rate how many connections a second attach again after their session's node has died
+   * @param version of Hawser
    */
-  public static Attachments start(ActorSystem<?> system, Feeds feeds, String url, int rate) {
-    return new Attachments(system, feeds, url, rate);
+  public static Attachments start(
+      ActorSystem<?> system, Feeds feeds, String url, int rate, String version) {
+    return new Attachments(system, feeds, url, rate, version);
   }
 
-  private Attachments(ActorSystem<?> system, Feeds feeds, String url, int rate) {
+  private Attachments(ActorSystem<?> system, Feeds feeds, String url, int rate, String version) {
+    this.system = system;
+    this.version = version;
     this.sharding = ClusterSharding.get(system);
     this.self = Cluster.get(system).selfMember().uniqueAddress();
     this.shards = feeds.shards();
@@ -74,6 +89,51 @@ public final class Attachments implements Sessions {
   /** Connections that have no session at the moment. */
   public int waiting() {
     return unowned.get();
+  }
+
+  /** What every gateway node says about itself; one that does not answer in time is left out. */
+  public CompletionStage<List<NodeInfo>> describeAll(Duration patience) {
+    return AskPattern.<Receptionist.Command, Receptionist.Listing>ask(
+            system.receptionist(),
+            replyTo -> Receptionist.find(Edge.KEY, replyTo),
+            patience,
+            system.scheduler())
+        .thenCompose(listing -> describe(listing.getServiceInstances(Edge.KEY), patience));
+  }
+
+  private CompletionStage<List<NodeInfo>> describe(
+      Set<ActorRef<Edge.Message>> edges, Duration patience) {
+    var answers =
+        edges.stream()
+            .map(
+                each ->
+                    AskPattern.ask(each, Edge.Describe::new, patience, system.scheduler())
+                        .exceptionally(silent -> null)
+                        .toCompletableFuture())
+            .toList();
+    return CompletableFuture.allOf(answers.toArray(CompletableFuture<?>[]::new))
+        .thenApply(
+            all ->
+                answers.stream()
+                    .map(CompletableFuture::join)
+                    .filter(Objects::nonNull)
+                    .sorted(Comparator.comparing(NodeInfo::name))
+                    .toList());
+  }
+
+  /** This node. */
+  NodeInfo describe() {
+    var users = new HashSet<String>();
+    attachments.values().forEach(attachment -> users.add(attachment.user));
+    var address = self.address();
+    String name = address.getHost().orElse("") + ":" + address.getPort().orElse(0);
+    return new NodeInfo(
+        name + "#" + self.longUid(),
+        name,
+        version,
+        attachments.size(),
+        users.size(),
+        system.uptime());
   }
 
   @Override

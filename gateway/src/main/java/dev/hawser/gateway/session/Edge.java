@@ -35,6 +35,9 @@ final class Edge extends AbstractMatchingBehavior<Edge.Message> {
   /** {@link Outbox#push}, for all of the user's connections on the node at once. */
   record Deliver(long[] connections, StreamEvent event, long previous) implements Message {}
 
+  /** {@link Outbox#refresh}. */
+  record Refresh(long connection, long expiresAt) implements Message {}
+
   /** {@link Outbox#disconnect}. */
   record Disconnect(long connection, DisconnectCode code) implements Message {}
 
@@ -54,6 +57,9 @@ final class Edge extends AbstractMatchingBehavior<Edge.Message> {
     }
   }
 
+  /** What is on this node? */
+  record Describe(ActorRef<NodeInfo> replyTo) implements Message {}
+
   /** A connection of this node needs its session. */
   record Ask(Attachment attachment) implements Message {}
 
@@ -66,7 +72,7 @@ final class Edge extends AbstractMatchingBehavior<Edge.Message> {
     STATUS
   }
 
-  private static final ServiceKey<Message> KEY = ServiceKey.create(Message.class, "hawser-edge");
+  static final ServiceKey<Message> KEY = ServiceKey.create(Message.class, "hawser-edge");
   private static final Duration RETRY_INTERVAL = Duration.ofMillis(100);
   private static final Duration STATUS_INTERVAL = Duration.ofSeconds(1);
 
@@ -145,6 +151,12 @@ final class Edge extends AbstractMatchingBehavior<Edge.Message> {
     switch (message) {
       case Attached attached -> onAttached(attached);
       case Deliver deliver -> onDeliver(deliver);
+      case Refresh refresh -> {
+        Attachment attachment = attachments.find(refresh.connection());
+        if (attachment != null) {
+          attachment.refresh(refresh.expiresAt());
+        }
+      }
       case Disconnect disconnect -> {
         Attachment attachment = attachments.find(disconnect.connection());
         if (attachment != null) {
@@ -158,6 +170,7 @@ final class Edge extends AbstractMatchingBehavior<Edge.Message> {
         }
       }
       case Status status -> onStatus(status);
+      case Describe describe -> describe.replyTo().tell(attachments.describe());
       case Ask ask -> attachments.sendIfDue(ask.attachment());
       case NodeRemoved removed -> onRemoved(removed.node());
       case Edges found -> edges = found.edges();

@@ -84,7 +84,7 @@ public final class Feeds {
   }
 
   /** The last offsets of all users up to this offset are durable. */
-  long kept(int shard) {
+  public long kept(int shard) {
     return kept.get(shard);
   }
 
@@ -108,8 +108,17 @@ public final class Feeds {
     return reached == NOT_FED ? 0 : Math.max(reached, heads.get(shard));
   }
 
+  /** Whether sessions have heard all that there was when the shard began to be fed. */
+  boolean isPresent(int shard) {
+    return fed.get(shard) >= heads.get(shard);
+  }
+
   /** A session of the shard has ended, and with it what it knew about events up to this offset. */
   void forgot(int shard, long offset) {
+    if (epoch.isEmpty()) {
+      // Its offsets mean nothing to the others.
+      return;
+    }
     forgotten.accumulateAndGet(shard, offset, Math::max);
   }
 
@@ -127,11 +136,11 @@ public final class Feeds {
     return starts.get(shard).copy();
   }
 
-  /** How far every shard is fed. */
+  /** How far every shard is fed; without Kafka that says nothing about where its sessions are. */
   long[] all() {
     long[] all = new long[fed.length()];
     for (int shard = 0; shard < all.length; shard++) {
-      all[shard] = fed.get(shard);
+      all[shard] = epoch.isEmpty() ? NOT_FED : fed.get(shard);
     }
     return all;
   }

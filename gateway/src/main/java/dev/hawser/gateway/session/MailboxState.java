@@ -52,7 +52,7 @@ record MailboxState(
     int first = mails.size();
     while (first > 0) {
       Mail mail = mails.get(first - 1);
-      bytes += mail.event().event().payload().bytes().length;
+      bytes += mail.event().size();
       if (mails.size() - first == limits.count()
           || bytes > limits.bytes()
           || mail.at() < now - limits.age().toMillis()) {

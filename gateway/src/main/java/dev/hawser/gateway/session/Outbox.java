@@ -34,6 +34,9 @@ public sealed interface Outbox permits Attachment, RemoteOutbox {
    */
   void push(StreamEvent event, EncodedPush encoded, long previous);
 
+  /** The connection expires at another time now: Unix seconds, 0 for never. */
+  void refresh(long expiresAt);
+
   /** Ends the connection. */
   void disconnect(DisconnectCode code);
 

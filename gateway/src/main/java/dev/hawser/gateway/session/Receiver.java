@@ -16,6 +16,9 @@ public interface Receiver {
   /** An event for the client. */
   void push(EncodedPush push);
 
+  /** The connection expires at another time now: Unix seconds, 0 for never. */
+  void refresh(long expiresAt);
+
   /** The client has to go. */
   void disconnect(DisconnectCode code);
 }

@@ -29,6 +29,11 @@ record RemoteOutbox(long id, String device, ActorRef<Edge.Message> edge, UniqueA
   }
 
   @Override
+  public void refresh(long expiresAt) {
+    edge.tell(new Edge.Refresh(id, expiresAt));
+  }
+
+  @Override
   public void disconnect(DisconnectCode code) {
     edge.tell(new Edge.Disconnect(id, code));
   }

@@ -11,12 +11,11 @@ import dev.hawser.protocol.event.PushEvent;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.stream.Stream;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
@@ -65,7 +64,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
    * An event for all of the user's connections but the excluded one. One that was pushed before is
    * only acknowledged.
    *
-   * @param offset its place in the user's stream, rising; 0 for the next one
+   * @param offset its place in the user's stream, rising
    * @param excluded connection id, 0 for none
    * @param replyTo told when the event was handed to every connection
    */
@@ -80,14 +79,49 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
    */
   public record Secure(long upTo, ActorRef<Done> replyTo) implements Command {}
 
+  /**
+   * An event that comes without Kafka, for all of the user's connections. One that was published
+   * before, going by its id, is only answered.
+   *
+   * @param replyTo told its place in the stream
+   */
+  public record Publish(PushEvent event, ActorRef<Published> replyTo) implements Command {}
+
+  /** The answer to {@link Publish}. */
+  public record Published(StreamPosition position) {}
+
+  /**
+   * Ends connections of this user.
+   *
+   * @param only a connection id, 0 for all
+   * @param except connection ids
+   */
+  public record Disconnect(
+      DisconnectCode code, long only, List<Long> except, ActorRef<Done> replyTo)
+      implements Command {}
+
+  /**
+   * Connections of this user expire at another time now.
+   *
+   * @param expiresAt Unix seconds, 0 for never
+   * @param only a connection id, 0 for all
+   */
+  public record Refresh(long expiresAt, long only, ActorRef<Done> replyTo) implements Command {}
+
   /** Is the shard on this node? Answered if it is. */
   record Locate(UniqueAddress node, ActorRef<Done> replyTo) implements Command {}
 
   /** {@link LastOffsets#of}; null if it is not known. */
   private record PastTold(LastOffsets.@Nullable Past past) implements Command {}
 
+  /** The same, for what is to be kept. */
+  private record LastTold(Secure request, LastOffsets.@Nullable Past past) implements Command {}
+
   /** What the mailbox has; null if it does not answer. */
   private record MailTold(@Nullable MailboxState state) implements Command {}
+
+  /** The same, for what is to be kept. */
+  private record DevicesTold(Secure request, @Nullable MailboxState state) implements Command {}
 
   /** The mailbox has, or has not, what it was to keep. */
   private record Secured(Secure request, boolean done) implements Command {}
@@ -126,6 +160,9 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   /** How long one waits that has missed nothing. */
   private static final Duration PATIENCE = Duration.ofSeconds(3);
 
+  /** Ends the epoch of a position that says nothing about what was before it. */
+  private static final String UNPROVEN = "?";
+
   private static final Duration MAILBOX_TIMEOUT = Duration.ofSeconds(10);
   private static final Duration PAST_INTERVAL = Duration.ofSeconds(5);
 
@@ -151,8 +188,17 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   private boolean idleTimer;
   private Past past = Past.UNKNOWN;
 
-  /** Connections that were answered before it was told what their client has missed; few. */
-  private Set<Long> unsure = Set.of();
+  /** Whether it was asked what the user's last event was before those of the log. */
+  private boolean lastAsked;
+
+  /** Whether it is known which devices the user has: of those that are away the mailbox knows. */
+  private boolean devicesKnown;
+
+  /**
+   * Connections that were answered before it was told what their client has missed, and what they
+   * have acknowledged since: it counts only if they have missed nothing. Few.
+   */
+  private Map<Long, Long> unsure = Map.of();
 
   private Acknowledgements acknowledged = Acknowledgements.NONE;
   private @Nullable ActorRef<Mailbox.Command> mailbox;
@@ -249,7 +295,12 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       case Secure secure -> onSecure(secure);
       case Secured secured -> onSecured(secured);
       case PastTold told -> onPastTold(told.past());
+      case LastTold told -> onLastTold(told);
+      case DevicesTold told -> onDevicesTold(told);
       case MailTold told -> onMailTold(told.state());
+      case Publish publish -> onPublish(publish);
+      case Disconnect disconnect -> onDisconnect(disconnect);
+      case Refresh refresh -> onRefresh(refresh);
       case Timer timer -> onTimer(timer);
       case Locate locate -> {}
       case Stop stop -> {
@@ -316,10 +367,10 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
     if (node.lastOffsets() == null || past == Past.KNOWN) {
       return false;
     }
-    if (since == null) {
-      return node.settings().mailbox().isPresent() && !hasOther(attach.outbox());
+    if (since == null || !since.epoch().equals(epoch)) {
+      return node.settings().mailbox().isPresent();
     }
-    return since.epoch().equals(epoch) && !log.covers(since.offset());
+    return !log.covers(since.offset());
   }
 
   private void askForPast() {
@@ -335,9 +386,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       pastIsUnknown();
       return;
     }
-    if (node.feeds().completeSince(shard) <= node.feeds().kept(shard)) {
-      log.nothingBackTo(told.last());
-    }
+    nothingBackTo(told.last());
     if (told.mail() && node.settings().mailbox().isPresent()) {
       getContext()
           .ask(
@@ -347,7 +396,16 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
               Mailbox.Load::new,
               (state, failure) -> new MailTold(state));
     } else {
+      devicesKnown = true;
       pastIsKnown();
+    }
+  }
+
+  /** There was no event between the user's last one that is durable and those of the log. */
+  private void nothingBackTo(long last) {
+    lastAsked = true;
+    if (isFed() && node.feeds().completeSince(shard) <= node.feeds().kept(shard)) {
+      log.nothingBackTo(last);
     }
   }
 
@@ -356,22 +414,37 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       pastIsUnknown();
       return;
     }
+    knowDevices(state);
     if (state.epoch().equals(epoch)) {
-      acknowledged = acknowledged.and(state.acknowledged());
       log.restore(state.events(), state.since(), state.upTo(), Attachments.now());
       if (!state.isEmpty()) {
-        // If they come again they get all in order.
-        this.state.connections().stream()
-            .filter(connection -> unsure.contains(connection.id()))
-            .forEach(connection -> connection.disconnect(DisconnectCode.INSUFFICIENT_STATE));
+        sendUnsureAway();
       }
     }
     pastIsKnown();
   }
 
+  /** If they come again they get all in order. */
+  private void sendUnsureAway() {
+    for (long id : unsure.keySet()) {
+      connections(id).forEach(each -> each.disconnect(DisconnectCode.INSUFFICIENT_STATE));
+      state.detach(id);
+    }
+    unsure = Map.of();
+  }
+
+  private void knowDevices(MailboxState state) {
+    devicesKnown = true;
+    if (state.epoch().equals(epoch)) {
+      acknowledged = acknowledged.and(state.acknowledged());
+    }
+  }
+
   private void pastIsKnown() {
     past = Past.KNOWN;
-    unsure = Set.of();
+    Map<Long, Long> sure = unsure;
+    unsure = Map.of();
+    sure.forEach((id, offset) -> onAcknowledge(new Acknowledge(id, offset)));
     answerWaiting(Long.MAX_VALUE);
   }
 
@@ -407,8 +480,8 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   private void attach(Attach attach) {
     var outbox = attach.outbox();
     if (needsPast(attach)) {
-      unsure = new HashSet<>(unsure);
-      unsure.add(outbox.id());
+      unsure = new HashMap<>(unsure);
+      unsure.put(outbox.id(), 0L);
     }
     var excess = state.attach(outbox);
     if (excess != null) {
@@ -431,14 +504,24 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
     }
   }
 
-  /** For a client whose position says nothing: what its device has not, or nothing. */
+  /** For a client whose position says nothing: what its device has not acknowledged, or nothing. */
   private void begin(Attach attach) {
     Outbox outbox = attach.outbox();
-    boolean hasNews = node.settings().mailbox().isPresent() && !hasOther(outbox);
-    List<StreamEvent> news =
-        hasNews ? log.since(acknowledged.of(outbox.device())) : List.<StreamEvent>of();
-    long offset = news.isEmpty() ? present() : news.getFirst().offset() - 1;
-    answer(outbox, new StreamPosition(offset, epoch), false, news);
+    boolean hasMailbox = node.settings().mailbox().isPresent();
+    long known = acknowledged.of(outbox.device());
+    List<StreamEvent> news = hasMailbox ? log.since(known) : List.<StreamEvent>of();
+    long offset;
+    if (!news.isEmpty()) {
+      offset = news.getFirst().offset() - 1;
+    } else if (hasMailbox && isFed() && !node.feeds().isPresent(shard)) {
+      // What is told again of the recent past is news, too.
+      offset = Math.max(known, Math.max(log.top(), log.border()));
+    } else {
+      offset = present();
+    }
+    // Who comes back with a position that proves nothing begins once more.
+    String stream = unsure.containsKey(outbox.id()) ? epoch + UNPROVEN : epoch;
+    answer(outbox, new StreamPosition(offset, stream), false, news);
   }
 
   private void answer(
@@ -455,13 +538,11 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
     return Math.max(log.top(), node.feeds().present(shard));
   }
 
-  /** Whether another connection of the same device is there: the device is up to date. */
-  private boolean hasOther(Outbox comer) {
-    return state.connections().stream()
-        .anyMatch(known -> known.id() != comer.id() && known.device().equals(comer.device()));
-  }
-
   private void onAcknowledge(Acknowledge acknowledge) {
+    if (unsure.containsKey(acknowledge.connectionId())) {
+      unsure.merge(acknowledge.connectionId(), acknowledge.offset(), Math::max);
+      return;
+    }
     for (Outbox connection : state.connections()) {
       if (connection.id() == acknowledge.connectionId()) {
         acknowledge(connection.device(), acknowledge.offset());
@@ -482,6 +563,16 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   }
 
   private void onSecure(Secure secure) {
+    LastOffsets lastOffsets = node.lastOffsets();
+    if (lastOffsets != null
+        && node.settings().mailbox().isPresent()
+        && !(lastAsked && devicesKnown)) {
+      // The offsets of these events are kept next, and then nobody knows any more what was before;
+      // and a session that began after a device had gone does not know whom to keep them for.
+      getContext()
+          .pipeToSelf(lastOffsets.of(shard, user), (told, failure) -> new LastTold(secure, told));
+      return;
+    }
     long all = acknowledged.ofAll();
     List<StreamEvent> unseen = new ArrayList<>();
     long since = isFed() ? Math.min(log.border(), secure.upTo()) : secure.upTo();
@@ -508,6 +599,34 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
             replyTo ->
                 new Mailbox.Keep(epoch, unseen, complete, secure.upTo(), acknowledged, replyTo),
             (done, failure) -> new Secured(secure, failure == null));
+  }
+
+  /** If it is not told now, it is asked again with the next request. */
+  private void onLastTold(LastTold told) {
+    LastOffsets.Past past = told.past();
+    if (past == null) {
+      return;
+    }
+    nothingBackTo(past.last());
+    if (past.mail() && !devicesKnown) {
+      getContext()
+          .ask(
+              MailboxState.class,
+              mailbox(),
+              MAILBOX_TIMEOUT,
+              Mailbox.Load::new,
+              (state, failure) -> new DevicesTold(told.request(), state));
+    } else {
+      devicesKnown = true;
+      onSecure(told.request());
+    }
+  }
+
+  private void onDevicesTold(DevicesTold told) {
+    if (told.state() != null) {
+      knowDevices(told.state());
+      onSecure(told.request());
+    }
   }
 
   /** The mailbox has it, so the log may forget it: the next client has to ask the mailbox. */
@@ -547,7 +666,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
 
   private void onDetach(Detach detach) {
     state.detach(detach.connectionId());
-    if (unsure.contains(detach.connectionId())) {
+    if (!unsure.isEmpty()) {
       unsure.remove(detach.connectionId());
     }
     if (waiting != null) {
@@ -556,17 +675,47 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   }
 
   private void onPush(Push push) {
-    if (push.offset() != 0 && !push.replyTo().path().address().hasLocalScope()) {
+    if (!push.replyTo().path().address().hasLocalScope()) {
       // From a node that had the partition before this one: it is ahead of what is fed here.
       return;
     }
+    append(new StreamEvent(push.event(), push.offset(), push.excluded()));
+    push.replyTo().tell(Done.getInstance());
+  }
+
+  private void onPublish(Publish publish) {
+    long known = log.offsetOf(publish.event().id());
+    long offset = known == 0 ? log.top() + 1 : known;
+    append(new StreamEvent(publish.event(), offset, 0));
+    publish.replyTo().tell(new Published(new StreamPosition(offset, epoch)));
+  }
+
+  private void append(StreamEvent event) {
     long previous = log.top();
-    long offset = push.offset() == 0 ? previous + 1 : push.offset();
-    var event = new StreamEvent(push.event(), offset, push.excluded());
     if (log.append(event, Attachments.now())) {
       pushToAll(event, previous);
     }
-    push.replyTo().tell(Done.getInstance());
+  }
+
+  private void onDisconnect(Disconnect disconnect) {
+    connections(disconnect.only())
+        .filter(connection -> !disconnect.except().contains(connection.id()))
+        .forEach(connection -> connection.disconnect(disconnect.code()));
+    disconnect.replyTo().tell(Done.getInstance());
+  }
+
+  private void onRefresh(Refresh refresh) {
+    connections(refresh.only()).forEach(connection -> connection.refresh(refresh.expiresAt()));
+    refresh.replyTo().tell(Done.getInstance());
+  }
+
+  /** Those that wait for their answer, too. */
+  private Stream<Outbox> connections(long only) {
+    var attached = state.connections().stream();
+    return (waiting == null
+            ? attached
+            : Stream.concat(attached, waiting.stream().map(each -> each.attach().outbox())))
+        .filter(connection -> only == 0 || connection.id() == only);
   }
 
   /** What goes to several connections on another node goes there once. */
@@ -594,6 +743,9 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
         waiting = null;
         if (comers != null) {
           comers.forEach(this::attachOrWait);
+        }
+        if (!unsure.isEmpty()) {
+          askForPast();
         }
       }
       case OVERDUE -> {
@@ -639,9 +791,9 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
 
   private static Map<String, String> tags(PushEvent event) {
     if (event.id() == null && event.name() == null) {
-      return Map.of();
+      return event.tags();
     }
-    var tags = new HashMap<String, String>();
+    var tags = new HashMap<>(event.tags());
     if (event.id() != null) {
       tags.put("id", event.id());
     }

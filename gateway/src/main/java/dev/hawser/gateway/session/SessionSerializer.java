@@ -16,6 +16,8 @@ import java.io.NotSerializableException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.Map;
+import java.util.stream.LongStream;
 import org.apache.pekko.actor.AddressFromURIString;
 import org.apache.pekko.actor.ExtendedActorSystem;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -59,9 +61,16 @@ public final class SessionSerializer extends SerializerWithStringManifest {
       case Mailbox.Kept kept -> "mk";
       case Mailbox.Acknowledged acknowledged -> "ma";
       case MailboxState state -> "ms";
+      case Session.Publish publish -> "U";
+      case Session.Published published -> "u";
+      case Session.Disconnect disconnect -> "X";
+      case Session.Refresh refresh -> "E";
       case Edge.Attached attached -> "a";
       case Edge.Deliver deliver -> "d";
       case Edge.Disconnect disconnect -> "x";
+      case Edge.Refresh refresh -> "e";
+      case Edge.Describe describe -> "N";
+      case NodeInfo node -> "n";
       case Edge.Released released -> "r";
       case Edge.Status status -> "s";
       default -> throw new IllegalArgumentException("never leaves its node: " + message.getClass());
@@ -126,6 +135,22 @@ public final class SessionSerializer extends SerializerWithStringManifest {
           writeNode(out, locate.node());
           writeReference(out, locate.replyTo());
         }
+        case Session.Publish publish -> {
+          writeEvent(out, publish.event());
+          writeReference(out, publish.replyTo());
+        }
+        case Session.Published published -> writePosition(out, published.position());
+        case Session.Disconnect disconnect -> {
+          writeCode(out, disconnect.code());
+          out.writeLong(disconnect.only());
+          writeLongs(out, disconnect.except().stream().mapToLong(Long::longValue).toArray());
+          writeReference(out, disconnect.replyTo());
+        }
+        case Session.Refresh refresh -> {
+          out.writeLong(refresh.expiresAt());
+          out.writeLong(refresh.only());
+          writeReference(out, refresh.replyTo());
+        }
         case Edge.Attached attached -> {
           out.writeLong(attached.connection());
           writeNode(out, attached.owner());
@@ -139,8 +164,20 @@ public final class SessionSerializer extends SerializerWithStringManifest {
         }
         case Edge.Disconnect disconnect -> {
           out.writeLong(disconnect.connection());
-          out.writeShort(disconnect.code().code());
-          writeText(out, disconnect.code().reason());
+          writeCode(out, disconnect.code());
+        }
+        case Edge.Refresh refresh -> {
+          out.writeLong(refresh.connection());
+          out.writeLong(refresh.expiresAt());
+        }
+        case Edge.Describe describe -> writeReference(out, describe.replyTo());
+        case NodeInfo node -> {
+          writeText(out, node.uid());
+          writeText(out, node.name());
+          writeText(out, node.version());
+          out.writeInt(node.connections());
+          out.writeInt(node.users());
+          out.writeLong(node.uptime());
         }
         case Edge.Released released -> out.writeLong(released.connection());
         case Edge.Status status -> {
@@ -196,19 +233,29 @@ public final class SessionSerializer extends SerializerWithStringManifest {
               event.event(), event.offset(), event.excluded(), readReference(in));
         }
         case "L" -> new Session.Locate(readNode(in), readReference(in));
-        case "a" -> {
-          long connection = in.readLong();
-          UniqueAddress owner = readNode(in);
-          StreamPosition position = readPosition(in);
-          if (position == null) {
-            throw new NotSerializableException("attached without a position");
-          }
-          yield new Edge.Attached(connection, owner, position, in.readBoolean());
-        }
+        case "U" -> new Session.Publish(readPushEvent(in), readReference(in));
+        case "u" -> new Session.Published(readKnownPosition(in));
+        case "X" ->
+            new Session.Disconnect(
+                readCode(in),
+                in.readLong(),
+                LongStream.of(readLongs(in)).boxed().toList(),
+                readReference(in));
+        case "E" -> new Session.Refresh(in.readLong(), in.readLong(), readReference(in));
+        case "a" ->
+            new Edge.Attached(in.readLong(), readNode(in), readKnownPosition(in), in.readBoolean());
         case "d" -> new Edge.Deliver(readLongs(in), readEvent(in), in.readLong());
-        case "x" ->
-            new Edge.Disconnect(
-                in.readLong(), new DisconnectCode(in.readUnsignedShort(), readText(in)));
+        case "x" -> new Edge.Disconnect(in.readLong(), readCode(in));
+        case "e" -> new Edge.Refresh(in.readLong(), in.readLong());
+        case "N" -> new Edge.Describe(readReference(in));
+        case "n" ->
+            new NodeInfo(
+                readText(in),
+                readText(in),
+                readText(in),
+                in.readInt(),
+                in.readInt(),
+                in.readLong());
         case "r" -> new Edge.Released(in.readLong());
         case "s" -> new Edge.Status(readNode(in), readText(in), readLongs(in));
         default -> throw new NotSerializableException("unknown kind " + manifest);
@@ -220,27 +267,59 @@ public final class SessionSerializer extends SerializerWithStringManifest {
   }
 
   private static void writeEvent(DataOutputStream out, StreamEvent event) throws IOException {
-    PushEvent pushed = event.event();
-    writeText(out, pushed.user());
-    writeText(out, pushed.id());
-    writeText(out, pushed.name());
-    writeText(out, pushed.excludedClient());
-    out.writeBoolean(pushed.kept());
-    writeBytes(out, pushed.payload().bytes());
+    writeEvent(out, event.event());
     out.writeLong(event.offset());
     out.writeLong(event.excluded());
   }
 
   private static StreamEvent readEvent(DataInputStream in) throws IOException {
-    var pushed =
-        new PushEvent(
-            readText(in),
-            readNullableText(in),
-            readNullableText(in),
-            readNullableText(in),
-            in.readBoolean(),
-            new Payload(readBytes(in)));
-    return new StreamEvent(pushed, in.readLong(), in.readLong());
+    return new StreamEvent(readPushEvent(in), in.readLong(), in.readLong());
+  }
+
+  private static void writeEvent(DataOutputStream out, PushEvent pushed) throws IOException {
+    writeText(out, pushed.user());
+    writeText(out, pushed.id());
+    writeText(out, pushed.name());
+    writeText(out, pushed.excludedClient());
+    out.writeBoolean(pushed.kept());
+    out.writeInt(pushed.tags().size());
+    for (var tag : pushed.tags().entrySet()) {
+      writeText(out, tag.getKey());
+      writeText(out, tag.getValue());
+    }
+    writeBytes(out, pushed.payload().bytes());
+  }
+
+  private static PushEvent readPushEvent(DataInputStream in) throws IOException {
+    return new PushEvent(
+        readText(in),
+        readNullableText(in),
+        readNullableText(in),
+        readNullableText(in),
+        in.readBoolean(),
+        readTags(in),
+        new Payload(readBytes(in)));
+  }
+
+  private static Map<String, String> readTags(DataInputStream in) throws IOException {
+    int count = length(in, 2 * Integer.BYTES);
+    if (count == 0) {
+      return Map.of();
+    }
+    var tags = new HashMap<String, String>();
+    for (int i = 0; i < count; i++) {
+      tags.put(readText(in), readText(in));
+    }
+    return tags;
+  }
+
+  private static void writeCode(DataOutputStream out, DisconnectCode code) throws IOException {
+    out.writeShort(code.code());
+    writeText(out, code.reason());
+  }
+
+  private static DisconnectCode readCode(DataInputStream in) throws IOException {
+    return new DisconnectCode(in.readUnsignedShort(), readText(in));
   }
 
   private static void writeAcknowledgements(DataOutputStream out, Acknowledgements acknowledged)
@@ -266,6 +345,14 @@ public final class SessionSerializer extends SerializerWithStringManifest {
     if (position != null) {
       out.writeLong(position.offset());
     }
+  }
+
+  private static StreamPosition readKnownPosition(DataInputStream in) throws IOException {
+    StreamPosition position = readPosition(in);
+    if (position == null) {
+      throw new NotSerializableException("expected a position");
+    }
+    return position;
   }
 
   private static @Nullable StreamPosition readPosition(DataInputStream in) throws IOException {

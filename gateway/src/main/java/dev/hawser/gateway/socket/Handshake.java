@@ -4,11 +4,14 @@ import static io.netty.handler.codec.http.HttpResponseStatus.BAD_REQUEST;
 import static io.netty.handler.codec.http.HttpResponseStatus.FORBIDDEN;
 import static io.netty.handler.codec.http.HttpResponseStatus.METHOD_NOT_ALLOWED;
 import static io.netty.handler.codec.http.HttpResponseStatus.NOT_FOUND;
+import static io.netty.handler.codec.http.HttpResponseStatus.SWITCHING_PROTOCOLS;
+import static java.nio.charset.StandardCharsets.US_ASCII;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.hawser.gateway.connection.ConnectionLoop;
 import dev.hawser.gateway.connection.ConnectionServices;
 import dev.hawser.gateway.connection.Subprotocol;
+import dev.hawser.protocol.client.Codec;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
@@ -18,16 +21,20 @@ import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaderValues;
+import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.codec.http.HttpObjectAggregator;
 import io.netty.handler.codec.http.HttpResponseStatus;
+import io.netty.handler.codec.http.HttpServerCodec;
 import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.QueryStringDecoder;
-import io.netty.handler.codec.http.websocketx.WebSocketDecoderConfig;
-import io.netty.handler.codec.http.websocketx.WebSocketFrameAggregator;
-import io.netty.handler.codec.http.websocketx.WebSocketServerHandshaker13;
 import io.netty.handler.codec.http.websocketx.WebSocketServerHandshakerFactory;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Base64;
 import java.util.List;
 import java.util.concurrent.Future;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,15 +43,20 @@ import org.jspecify.annotations.Nullable;
  */
 final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
 
-  private static final String SUBPROTOCOLS = String.join(",", Subprotocol.SUPPORTED);
   private static final String VERSION = "13";
-  private static final String NETTY_FRAME_ENCODER = "wsencoder";
 
+  /** 16 bytes in Base64. */
+  private static final Pattern KEY = Pattern.compile("[A-Za-z0-9+/]{22}==");
+
+  private static final String MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+  private final WebSocketSettings settings;
   private final ConnectionServices services;
   private final ConnectionLoop loop;
   private @Nullable Future<?> timeout;
 
-  Handshake(ConnectionServices services, ConnectionLoop loop) {
+  Handshake(WebSocketSettings settings, ConnectionServices services, ConnectionLoop loop) {
+    this.settings = settings;
     this.services = services;
     this.loop = loop;
   }
@@ -52,6 +64,7 @@ final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
   /** Who opens a socket and asks for nothing must not hold it for ever. */
   @Override
   public void handlerAdded(ChannelHandlerContext context) {
+    services.admission().handshakeStarted();
     timeout =
         loop.after(
             services.settings().connectTimeout(),
@@ -62,6 +75,7 @@ final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
 
   @Override
   public void handlerRemoved(ChannelHandlerContext context) {
+    services.admission().handshakeEnded();
     if (timeout != null) {
       var unused = timeout.cancel(false);
       timeout = null;
@@ -90,56 +104,95 @@ final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
   private void answer(
       ChannelHandlerContext context, FullHttpRequest request, QueryStringDecoder uri) {
     var headers = request.headers();
-    if (!uri.path().equals(services.settings().path())) {
+    boolean echo = uri.path().equals(settings.echoPath());
+    if (!echo && !uri.path().equals(services.settings().path())) {
       refuse(context, NOT_FOUND, "nothing here; WebSockets are at " + services.settings().path());
     } else if (!request.method().equals(HttpMethod.GET)) {
       refuse(context, METHOD_NOT_ALLOWED, "expected GET with a WebSocket upgrade");
     } else if (!headers.containsValue(HttpHeaderNames.UPGRADE, HttpHeaderValues.WEBSOCKET, true)) {
       refuse(context, BAD_REQUEST, "expected the header Upgrade: websocket");
+    } else if (!headers.containsValue(HttpHeaderNames.CONNECTION, HttpHeaderValues.UPGRADE, true)) {
+      refuse(context, BAD_REQUEST, "expected the header Connection: Upgrade");
     } else if (!services
         .settings()
         .allowedOrigins()
         .allow(headers.get(HttpHeaderNames.ORIGIN), headers.get(HttpHeaderNames.HOST))) {
       refuse(context, FORBIDDEN, "this Origin is not in hawser.connection.allowed-origins");
+    } else if (!VERSION.equals(headers.get(HttpHeaderNames.SEC_WEBSOCKET_VERSION))) {
+      WebSocketServerHandshakerFactory.sendUnsupportedVersionResponse(context.channel())
+          .addListener(ChannelFutureListener.CLOSE);
     } else {
-      upgrade(context, request, uri);
+      String key = headers.get(HttpHeaderNames.SEC_WEBSOCKET_KEY);
+      if (key == null || !KEY.matcher(key).matches()) {
+        refuse(context, BAD_REQUEST, "expected the header Sec-WebSocket-Key with 16 bytes");
+      } else {
+        boolean compressing =
+            settings.compression()
+                && Deflate.isOffered(headers.getAll(HttpHeaderNames.SEC_WEBSOCKET_EXTENSIONS));
+        if (echo) {
+          var socket = new EchoSocket(loop, settings.maxEchoBytes(), compressing);
+          upgrade(context, key, null, compressing, socket);
+        } else {
+          String subprotocol = subprotocol(headers);
+          Codec codec =
+              Subprotocol.codec(
+                  subprotocol, name -> uri.parameters().getOrDefault(name, List.of()));
+          var socket = new WebSocketConnection(services, loop, codec, compressing);
+          upgrade(context, key, subprotocol, compressing, socket);
+        }
+      }
     }
   }
 
+  /** The first of those the client offers that is known. */
+  private static @Nullable String subprotocol(HttpHeaders headers) {
+    for (String line : headers.getAll(HttpHeaderNames.SEC_WEBSOCKET_PROTOCOL)) {
+      for (String offered : line.split(",", -1)) {
+        if (Subprotocol.SUPPORTED.contains(offered.strip())) {
+          return offered.strip();
+        }
+      }
+    }
+    return null;
+  }
+
   private void upgrade(
-      ChannelHandlerContext context, FullHttpRequest request, QueryStringDecoder uri) {
-    int maxFrame = services.settings().maxFrameBytes();
-    // Violations arrive as exceptions: the connection writes its close frames itself.
-    var decoding =
-        WebSocketDecoderConfig.newBuilder()
-            .maxFramePayloadLength(maxFrame)
-            .allowExtensions(false)
-            .closeOnProtocolViolation(false)
-            .build();
-    if (!VERSION.equals(request.headers().get(HttpHeaderNames.SEC_WEBSOCKET_VERSION))) {
-      // Netty would speak the drafts before RFC 6455, too, whose frames are others.
-      WebSocketServerHandshakerFactory.sendUnsupportedVersionResponse(context.channel())
-          .addListener(ChannelFutureListener.CLOSE);
-      return;
+      ChannelHandlerContext context,
+      String key,
+      @Nullable String subprotocol,
+      boolean compressing,
+      WebSocket socket) {
+    var response =
+        new DefaultFullHttpResponse(
+            HttpVersion.HTTP_1_1, SWITCHING_PROTOCOLS, Unpooled.EMPTY_BUFFER);
+    response
+        .headers()
+        .set(HttpHeaderNames.UPGRADE, HttpHeaderValues.WEBSOCKET)
+        .set(HttpHeaderNames.CONNECTION, HttpHeaderValues.UPGRADE)
+        .set(HttpHeaderNames.SEC_WEBSOCKET_ACCEPT, accept(key));
+    if (subprotocol != null) {
+      response.headers().set(HttpHeaderNames.SEC_WEBSOCKET_PROTOCOL, subprotocol);
     }
-    var handshaker = new WebSocketServerHandshaker13("", SUBPROTOCOLS, decoding);
+    if (compressing) {
+      response.headers().set(HttpHeaderNames.SEC_WEBSOCKET_EXTENSIONS, Deflate.AGREED);
+    }
+    var unused = context.writeAndFlush(response);
     ChannelPipeline pipeline = context.pipeline();
-    try {
-      var unused = handshaker.handshake(context.channel(), request);
-    } catch (RuntimeException malformed) {
-      refuse(context, BAD_REQUEST, "malformed WebSocket handshake");
-      return;
-    }
-    pipeline.remove(NETTY_FRAME_ENCODER);
-    pipeline.addLast(new WebSocketFrameAggregator(maxFrame));
-    pipeline.addLast(
-        new WebSocketConnection(
-            services,
-            loop,
-            Subprotocol.codec(
-                handshaker.selectedSubprotocol(),
-                name -> uri.parameters().getOrDefault(name, List.of()))));
+    pipeline.addLast(socket);
+    pipeline.remove(HttpObjectAggregator.class);
     pipeline.remove(this);
+    // Last: it hands on what it has read behind the request.
+    pipeline.remove(HttpServerCodec.class);
+  }
+
+  /** RFC 6455, section 4.2.2. */
+  private static String accept(String key) {
+    try {
+      byte[] digest = MessageDigest.getInstance("SHA-1").digest((key + MAGIC).getBytes(US_ASCII));
+      return Base64.getEncoder().encodeToString(digest);
+    } catch (NoSuchAlgorithmException everyPlatformHasIt) {
+      throw new AssertionError(everyPlatformHasIt);
+    }
   }
 
   private static void refuse(

@@ -1,11 +1,14 @@
 package dev.hawser.gateway.socket;
 
+import dev.hawser.gateway.connection.Admission;
+import dev.hawser.gateway.connection.Broadcast;
 import dev.hawser.gateway.connection.ConnectionLoop;
 import dev.hawser.gateway.connection.ConnectionServices;
 import dev.hawser.gateway.connection.DrainSettings;
 import dev.hawser.protocol.client.DisconnectCode;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
@@ -24,7 +27,9 @@ import io.netty.util.NettyRuntime;
 import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.SingleThreadEventExecutor;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.util.Collection;
 import java.util.IdentityHashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -64,6 +69,7 @@ public final class WebSocketServer {
     group.forEach(
         loop -> loops.put(loop, new ConnectionLoop((EventLoop) loop, services.settings())));
 
+    ChannelFutureListener left = closed -> services.admission().left(null);
     int pending = services.settings().maxPendingBytes();
     var bootstrap =
         new ServerBootstrap()
@@ -83,11 +89,27 @@ public final class WebSocketServer {
                     if (loop == null) {
                       throw new IllegalStateException("a channel on a foreign event loop");
                     }
+                    Admission admission = services.admission();
+                    InetAddress address =
+                        admission.countsAddresses()
+                                && accepted.remoteAddress() instanceof InetSocketAddress from
+                            ? from.getAddress()
+                            : null;
+                    if (admission.ask(address) != null) {
+                      accepted
+                          .pipeline()
+                          .addLast(new RefusedHandshake(admission.retryAfterSeconds()));
+                      return;
+                    }
+                    admission.entered(address);
+                    accepted
+                        .closeFuture()
+                        .addListener(address == null ? left : closed -> admission.left(address));
                     accepted
                         .pipeline()
                         .addLast(new HttpServerCodec())
                         .addLast(new HttpObjectAggregator(MAX_HANDSHAKE_BYTES))
-                        .addLast(new Handshake(services, loop));
+                        .addLast(new Handshake(settings, services, loop));
                   }
                 });
     var bound = new CompletableFuture<WebSocketServer>();
@@ -122,6 +144,21 @@ public final class WebSocketServer {
       tasks += ((SingleThreadEventExecutor) loop).pendingTasks();
     }
     return tasks;
+  }
+
+  /** Writes it to all clients of this door; completes when that is done. */
+  public CompletionStage<Void> broadcast(Broadcast broadcast) {
+    var frames = new SharedFrames(broadcast, listener.alloc());
+    return CompletableFuture.allOf(
+            loops.values().stream()
+                .map(loop -> loop.broadcast(frames, broadcast.messages()).toCompletableFuture())
+                .toArray(CompletableFuture<?>[]::new))
+        .whenComplete((done, failure) -> frames.release());
+  }
+
+  /** Whose load is the door's. */
+  public Collection<ConnectionLoop> loops() {
+    return loops.values();
   }
 
   /** The port it listens on. */

@@ -9,4 +9,14 @@ import dev.hawser.protocol.event.PushEvent;
  *     one, since streams count from 1
  * @param excluded the connection that must not get it, 0 for none
  */
-public record StreamEvent(PushEvent event, long offset, long excluded) {}
+public record StreamEvent(PushEvent event, long offset, long excluded) {
+
+  /** Bytes of the payload, and characters of the tags. */
+  public int size() {
+    int size = event.payload().bytes().length;
+    for (var tag : event.tags().entrySet()) {
+      size += tag.getKey().length() + tag.getValue().length();
+    }
+    return size;
+  }
+}

@@ -17,7 +17,7 @@ public final class StreamLog {
    * What a log keeps at most.
    *
    * @param count events
-   * @param bytes of payload
+   * @param bytes of payloads and tags
    */
   public record Limits(int count, int bytes, Duration age) {
 
@@ -85,7 +85,7 @@ public final class StreamLog {
    * @return false if the log has it already, or had, or has one with the same id: nothing was added
    */
   public boolean append(StreamEvent event, long now) {
-    if (event.offset() <= top || isRepeated(event.event().id())) {
+    if (event.offset() <= top || offsetOf(event.event().id()) != 0) {
       return false;
     }
     top = event.offset();
@@ -93,7 +93,7 @@ public final class StreamLog {
       kept = new ArrayDeque<>(2);
     }
     kept.add(new Kept(event, now));
-    bytes += size(event);
+    bytes += event.size();
     while (kept.size() > limits.count() || bytes > limits.bytes()) {
       forget(kept.remove());
     }
@@ -101,10 +101,16 @@ public final class StreamLog {
     return true;
   }
 
-  private boolean isRepeated(@Nullable String id) {
-    return id != null
-        && kept != null
-        && kept.stream().anyMatch(known -> id.equals(known.event().event().id()));
+  /** Where the event with this id is; 0 if none is kept. */
+  public long offsetOf(@Nullable String id) {
+    if (id != null && kept != null) {
+      for (Kept known : kept) {
+        if (id.equals(known.event().event().id())) {
+          return known.event().offset();
+        }
+      }
+    }
+    return 0;
   }
 
   /** Events up to this offset are kept elsewhere, or need not be: they may be forgotten by age. */
@@ -129,7 +135,7 @@ public final class StreamLog {
   }
 
   private void forget(Kept oldest) {
-    bytes -= size(oldest.event());
+    bytes -= oldest.event().size();
     forgotten = Math.max(forgotten, oldest.event().offset());
   }
 
@@ -152,7 +158,7 @@ public final class StreamLog {
     for (StreamEvent event : older) {
       if (event.offset() < next) {
         kept.add(new Kept(event, now));
-        bytes += size(event);
+        bytes += event.size();
         top = Math.max(top, event.offset());
       }
     }
@@ -166,10 +172,6 @@ public final class StreamLog {
   /** The offset behind which every event there was is kept here, of a log that is fed. */
   public long border() {
     return Math.max(completeSince, forgotten);
-  }
-
-  private static int size(StreamEvent event) {
-    return event.event().payload().bytes().length;
   }
 
   /** Offset of the last event there ever was, 0 if there was none. */

@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** The state machine in virtual time, before services that wait and fail. */
@@ -89,6 +90,65 @@ class ClientConnectionTest {
     }
     assertThat(firsts).allMatch(seconds -> seconds >= 12 && seconds <= 25);
     assertThat(Set.copyOf(firsts)).as("spread").hasSizeGreaterThan(5);
+  }
+
+  private static final class Busy {
+    final ManualExecutor thread = new ManualExecutor();
+    final PlayedServices played =
+        new PlayedServices("auth.anonymous = on, connection.max-ping-interval = 60s");
+    final ConnectionLoop loop = new ConnectionLoop(thread, played.services.settings());
+
+    /** The interval that a client is told. */
+    int interval() {
+      var transport = new FakeTransport();
+      var connection = new ClientConnection(played.services, loop, transport, JsonCodec.INSTANCE);
+      connection.received(JsonCodec.INSTANCE.encode(new ClientCommand.Connect(1, "")));
+      thread.runWaiting();
+      return transport.messages().getFirst()
+                  instanceof ServerFrame.Reply(int id, Result.ConnectResult result)
+              && id == 1
+          ? result.ping()
+          : 0;
+    }
+  }
+
+  @Test
+  void clientsThatComeToABusyNodeAreToldLongerIntervals() {
+    var node = new Busy();
+    node.loop.busy(0.7);
+    assertThat(Stream.generate(node::interval).limit(50)).allMatch(told -> told <= 28);
+    node.loop.busy(0.95);
+    assertThat(Stream.generate(node::interval).limit(50))
+        .allMatch(told -> told >= 53 && told <= 60)
+        .anyMatch(told -> told < 60);
+    node.loop.busy(0);
+    assertThat(Stream.generate(node::interval).limit(50)).allMatch(told -> told <= 28);
+  }
+
+  @Test
+  void aClientIsPingedAtTheIntervalItWasToldWhateverOthersAreTold() {
+    var node = new Busy();
+    var transport = new FakeTransport();
+    var connection =
+        new ClientConnection(node.played.services, node.loop, transport, JsonCodec.INSTANCE);
+    connection.received(JsonCodec.INSTANCE.encode(new ClientCommand.Connect(1, "")));
+    node.thread.runWaiting();
+    transport.messages();
+    int told = connection.pingSeconds;
+    node.loop.busy(1);
+    List<Integer> gaps = new ArrayList<>();
+    int gap = 0;
+    for (int second = 0; second < 200; second++) {
+      node.thread.advance(SECOND);
+      gap++;
+      if (!transport.messages().isEmpty()) {
+        gaps.add(gap);
+        gap = 0;
+        connection.received(JsonCodec.INSTANCE.encode(new ClientCommand.Pong()));
+      }
+    }
+    assertThat(gaps.subList(1, gaps.size())).hasSizeGreaterThan(4).containsOnly(told);
+    assertThat(transport.closes).isEmpty();
   }
 
   @Test

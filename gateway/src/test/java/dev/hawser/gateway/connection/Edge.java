@@ -4,7 +4,6 @@ import com.typesafe.config.ConfigFactory;
 import dev.hawser.gateway.http.HttpServer;
 import dev.hawser.gateway.http.HttpSettings;
 import dev.hawser.gateway.socket.WebSocketServer;
-import dev.hawser.gateway.socket.WebSocketSettings;
 import dev.hawser.protocol.client.Codec;
 import dev.hawser.protocol.client.JsonCodec;
 import java.util.EnumMap;
@@ -12,6 +11,7 @@ import java.util.Map;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
@@ -37,6 +37,7 @@ final class Edge implements AutoCloseable {
   final PlayedServices played;
   final int port;
   private final Supplier<CompletionStage<?>> stop;
+  private final Function<Broadcast, CompletionStage<?>> broadcast;
 
   /** With the default settings, for tests that neither change nor stop it. */
   static synchronized Edge shared(Door door) {
@@ -60,11 +61,12 @@ final class Edge implements AutoCloseable {
       switch (door) {
         case NETTY -> {
           var server =
-              WebSocketServer.bind(new WebSocketSettings("127.0.0.1", 0, 1), played.services)
+              WebSocketServer.bind(played.webSocket, played.services)
                   .toCompletableFuture()
                   .get(10, TimeUnit.SECONDS);
           port = server.port();
           stop = server::stop;
+          broadcast = server::broadcast;
         }
         case PEKKO_HTTP -> {
           var api = Directives.path("hello", () -> Directives.complete("world"));
@@ -74,6 +76,7 @@ final class Edge implements AutoCloseable {
                   .get(10, TimeUnit.SECONDS);
           port = server.port();
           stop = server::stop;
+          broadcast = server::broadcast;
         }
         default -> throw new AssertionError(door);
       }
@@ -107,6 +110,11 @@ final class Edge implements AutoCloseable {
     var client = upgraded(codec);
     client.connect(Tokens.of(user));
     return client;
+  }
+
+  /** Waits until it was written to everybody. */
+  void broadcast(Broadcast messages) {
+    broadcast.apply(messages).toCompletableFuture().orTimeout(20, TimeUnit.SECONDS).join();
   }
 
   CompletionStage<?> stop() {

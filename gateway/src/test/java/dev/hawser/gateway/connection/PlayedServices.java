@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 import com.typesafe.config.ConfigFactory;
 import dev.hawser.gateway.session.Receiver;
 import dev.hawser.gateway.session.Sessions;
+import dev.hawser.gateway.socket.WebSocketSettings;
 import dev.hawser.protocol.client.DisconnectCode;
 import dev.hawser.protocol.client.StreamPosition;
 import java.time.Clock;
@@ -55,6 +56,9 @@ public final class PlayedServices {
   volatile Mode upstream = Mode.ANSWER;
   volatile Mode listener = Mode.ANSWER;
 
+  /** A Netty door on a free port, with one loop. */
+  final WebSocketSettings webSocket;
+
   /** What the connections get. */
   public final ConnectionServices services;
 
@@ -68,10 +72,15 @@ public final class PlayedServices {
             .withFallback(config)
             .withFallback(ConfigFactory.defaultReferenceUnresolved())
             .resolve();
+    webSocket =
+        WebSocketSettings.from(
+            ConfigFactory.parseString("host = 127.0.0.1, port = 0, event-loops = 1")
+                .withFallback(config.getConfig("hawser.websocket")));
     var drain = DrainSettings.from(config.getConfig("hawser.drain"));
     services =
         new ConnectionServices(
             ConnectionSettings.from(config.getConfig("hawser.connection")),
+            new Admission(AdmissionSettings.from(config.getConfig("hawser.admission"))),
             () -> drain,
             new Authenticator(AuthenticatorSettings.from(config.getConfig("hawser.auth"))),
             new ConnectionId(() -> 7, Clock.systemUTC()),

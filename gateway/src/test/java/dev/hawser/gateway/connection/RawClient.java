@@ -47,7 +47,7 @@ final class RawClient implements AutoCloseable {
   record Answer(int status, Map<String, String> headers) {}
 
   /** A WebSocket frame as it came in. */
-  record Frame(int opcode, byte[] body) {}
+  record Frame(int opcode, byte[] body, boolean compressed) {}
 
   /** How the server ended the connection: by its close frame, or by a disconnect push before it. */
   record End(int code, String reason) {}
@@ -60,6 +60,7 @@ final class RawClient implements AutoCloseable {
   private final OutputStream out;
   private final Deque<ServerFrame> decoded = new ArrayDeque<>();
   private Codec codec = JsonCodec.INSTANCE;
+  private byte[] behindRequest = {};
 
   static RawClient dial(int port) {
     return dial(port, 0);
@@ -101,6 +102,19 @@ final class RawClient implements AutoCloseable {
     codec = wanted;
   }
 
+  /** Becomes a WebSocket at another path. */
+  void upgrade(String path) {
+    Answer answer = request("GET", path, handshake());
+    if (answer.status() != 101) {
+      throw new AssertionError("not upgraded: " + answer);
+    }
+  }
+
+  /** The next request is followed by these bytes, at once. */
+  void sendBehindRequest(byte[] bytes) {
+    behindRequest = bytes;
+  }
+
   void speak(Codec agreed) {
     codec = agreed;
   }
@@ -122,7 +136,12 @@ final class RawClient implements AutoCloseable {
     var head = new StringBuilder(method + " " + target + " HTTP/1.1\r\n");
     head.append("Host: 127.0.0.1:").append(socket.getPort()).append("\r\n");
     headers.forEach((name, value) -> head.append(name).append(": ").append(value).append("\r\n"));
-    sendRaw(head.append("\r\n").toString().getBytes(ISO_8859_1));
+    byte[] request = head.append("\r\n").toString().getBytes(ISO_8859_1);
+    sendRaw(
+        ByteBuffer.allocate(request.length + behindRequest.length)
+            .put(request)
+            .put(behindRequest)
+            .array());
     try {
       String status = line();
       var received = new HashMap<String, String>();
@@ -204,7 +223,7 @@ final class RawClient implements AutoCloseable {
       long size = length == 126 ? in.readUnsignedShort() : length == 127 ? in.readLong() : length;
       byte[] body = new byte[Math.toIntExact(size)];
       in.readFully(body);
-      return new Frame(first & 0xF, body);
+      return new Frame(first & 0xF, body, (first & 0x40) != 0);
     } catch (SocketTimeoutException nothing) {
       throw new AssertionError("nothing came for 10 s", nothing);
     } catch (EOFException | SocketException ended) {

@@ -51,6 +51,8 @@ class SettingsTest {
         "ping-interval|0s|whole seconds",
         "ping-interval|1500ms|whole seconds",
         "ping-interval|2h|1h",
+        "max-ping-interval|24s|at least ping-interval",
+        "max-ping-interval|2h|1h",
         "pong-timeout|25s|less than ping-interval",
         "pong-timeout|500ms|whole seconds",
         "connect-timeout|0s|whole seconds",
@@ -86,6 +88,8 @@ class SettingsTest {
         "topics.dead-letters|\"a/b\"|1 to 249",
         "topics.events|hawser.upstream|another topic",
         "topics.events|hawser.events.dlq|another topic",
+        "broadcast|\"a b\"|1 to 249",
+        "broadcast|hawser.events|nothing else",
         "events-in-flight|0|at least 1",
         "acknowledge-timeout|0s|100ms to 1h",
         "acknowledge-timeout|2h|100ms to 1h",
@@ -108,6 +112,29 @@ class SettingsTest {
   @CsvSource({"-1", "100000"})
   void aWrongNumberOfEventLoopsIsNamed(String loops) {
     refused("websocket", WebSocketSettings::from, "event-loops", loops, "0 to 1024");
+  }
+
+  @Test
+  void aWrongEchoIsNamed() {
+    refused("websocket", WebSocketSettings::from, "echo-path", "echo", "such as /echo");
+    refused("websocket", WebSocketSettings::from, "echo-max-size", "0", "1 to");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "max-connections|-1|at least 0",
+        "max-connections-per-address|-1|at least 0",
+        "max-handshakes|0|at least 1",
+        "max-handshakes-per-second|-1|at least 0",
+        "max-heap|0|more than 0",
+        "max-heap|95|at most 1",
+        "max-lag|0s|at least 1ms",
+        "retry-after|1500ms|whole seconds",
+      })
+  void aWrongLimitOfAdmissionIsNamed(String key, String value, String expectation) {
+    refused("admission", AdmissionSettings::from, key, value, expectation);
   }
 
   @Test

@@ -68,7 +68,7 @@ class ConnectionUrlRouteTest {
     cluster.manager().tell(Join.create(cluster.selfMember().address()));
     var feeds = new Feeds(2, "epoch");
     feeds.started(0, 0, 0);
-    var nodes = Attachments.start(KIT.system(), feeds, "ws://owner", 1).nodes();
+    var nodes = Attachments.start(KIT.system(), feeds, "ws://owner", 1, "test").nodes();
     await().until(() -> nodes.urlOf(OWNED).isPresent());
     var route =
         new ConnectionUrlRoute(

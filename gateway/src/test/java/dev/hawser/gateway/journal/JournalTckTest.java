@@ -19,8 +19,13 @@ class JournalTckTest {
 
   private static final EmbeddedPostgreSql POSTGRE_SQL = EmbeddedPostgreSql.start();
 
-  static Config settings() {
+  private static Config settings() {
     POSTGRE_SQL.createDatabase("tck");
+    return settings(POSTGRE_SQL, "tck");
+  }
+
+  /** The settings of a node's journal, without the node. */
+  static Config settings(EmbeddedPostgreSql postgreSql, String database) {
     return ConfigFactory.parseString(
             """
             hawser.cluster.port = 0
@@ -31,9 +36,9 @@ class JournalTckTest {
             pekko.test.single-expect-default = 15s
             pekko.actor.allow-java-serialization = on
             pekko.actor.warn-about-java-serializer-usage = off
-            hawser.presence.database { host = "127.0.0.1", port = %d, name = tck, user = postgres }
+            hawser.presence.database { host = "127.0.0.1", port = %d, name = %s, user = postgres }
             """
-                .formatted(POSTGRE_SQL.port()))
+                .formatted(postgreSql.port(), database))
         .withFallback(ConfigFactory.parseResources("hawser-pekko.conf"))
         .withFallback(ConfigFactory.defaultReferenceUnresolved())
         .resolve();

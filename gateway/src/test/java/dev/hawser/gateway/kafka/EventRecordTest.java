@@ -74,7 +74,9 @@ class EventRecordTest {
             EventHeaders.EVENT,
             "message.created",
             EventHeaders.PUSH_CLIENT_ID,
-            "00000000000000ff");
+            "00000000000000ff",
+            EventHeaders.TAG_PREFIX + "lang",
+            "en");
 
     assertThat(event)
         .isEqualTo(
@@ -85,6 +87,7 @@ class EventRecordTest {
                     "message.created",
                     "00000000000000ff",
                     true,
+                    Map.of("lang", "en"),
                     new Payload(" {\"n\" : 1} ".getBytes(UTF_8)))));
   }
 
@@ -93,7 +96,8 @@ class EventRecordTest {
     assertThat(read(JSON, EventHeaders.USER, "alice", EventHeaders.USER, "bob"))
         .isEqualTo(
             new EventRecord.ToUser(
-                new PushEvent("bob", null, null, null, true, new Payload(JSON.getBytes(UTF_8)))));
+                new PushEvent(
+                    "bob", null, null, null, true, Map.of(), new Payload(JSON.getBytes(UTF_8)))));
   }
 
   @Test
@@ -115,6 +119,8 @@ class EventRecordTest {
         .isEqualTo("X-Uid has 0 characters, expected 1 to 255");
     assertThat(reason(read(JSON, EventHeaders.USER, "u".repeat(256))))
         .isEqualTo("X-Uid has 256 characters, expected 1 to 255");
+    assertThat(reason(read(JSON, EventHeaders.USER, "\0al")))
+        .isEqualTo("X-Uid has control characters");
     assertThat(reason(read(null, EventHeaders.USER, "alice")))
         .isEqualTo("no value, expected a payload");
     assertThat(reason(read("", EventHeaders.USER, "alice")))

@@ -13,6 +13,7 @@ import dev.hawser.protocol.client.Payload;
 import dev.hawser.protocol.client.StreamPosition;
 import dev.hawser.protocol.event.PushEvent;
 import java.time.Duration;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.pekko.Done;
@@ -55,7 +56,7 @@ class AttachmentTest {
     var cluster = Cluster.get(KIT.system());
     cluster.manager().tell(Join.create(cluster.selfMember().address()));
     FEEDS.started(FED, 0, 0);
-    var attachments = Attachments.start(KIT.system(), FEEDS, "ws://here", 1_000);
+    var attachments = Attachments.start(KIT.system(), FEEDS, "ws://here", 1_000, "test");
     var settings =
         new SessionSettings(
             new DevicePolicy(8, Excess.KICK_OLDEST),
@@ -97,7 +98,8 @@ class AttachmentTest {
 
   private StreamEvent event(long offset) {
     var payload = new Payload(("{\"n\":" + offset + "}").getBytes(UTF_8));
-    return new StreamEvent(new PushEvent(user, null, null, null, true, payload), offset, 0);
+    return new StreamEvent(
+        new PushEvent(user, null, null, null, true, Map.of(), payload), offset, 0);
   }
 
   /** Through the session. */

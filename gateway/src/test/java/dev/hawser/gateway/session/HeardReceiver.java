@@ -15,14 +15,22 @@ final class HeardReceiver implements Receiver {
 
   private final LinkedBlockingQueue<String> heard = new LinkedBlockingQueue<>();
 
+  private volatile @Nullable StreamPosition position;
+
   @Override
   public void attached(StreamPosition position, boolean recovered) {
+    this.position = position;
     heard.add(recovered ? "recovered" : "attached");
   }
 
   @Override
   public void push(EncodedPush push) {
     heard.add(new String(push.in(JsonCodec.INSTANCE), UTF_8));
+  }
+
+  @Override
+  public void refresh(long expiresAt) {
+    heard.add("refresh " + expiresAt);
   }
 
   @Override
@@ -39,6 +47,11 @@ final class HeardReceiver implements Receiver {
     } catch (InterruptedException interrupted) {
       throw new AssertionError(interrupted);
     }
+  }
+
+  /** Where it began, once it was attached. */
+  @Nullable StreamPosition position() {
+    return position;
   }
 
   /** What it has said already, if anything. */

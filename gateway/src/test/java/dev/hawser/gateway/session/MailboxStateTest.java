@@ -8,6 +8,7 @@ import dev.hawser.protocol.client.Payload;
 import dev.hawser.protocol.event.PushEvent;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 
@@ -16,7 +17,8 @@ class MailboxStateTest {
   private static final Limits LIMITS = new Limits(4, 100, Duration.ofSeconds(1));
 
   private static StreamEvent event(long offset, int bytes) {
-    var pushed = new PushEvent("alice", null, null, null, true, new Payload(new byte[bytes]));
+    var pushed =
+        new PushEvent("alice", null, null, null, true, Map.of(), new Payload(new byte[bytes]));
     return new StreamEvent(pushed, offset, 0);
   }
 

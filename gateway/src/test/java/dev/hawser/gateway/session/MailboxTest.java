@@ -80,16 +80,16 @@ class MailboxTest {
   }
 
   private static final Offsets OFFSETS = new Offsets();
+  private static final Feeds FEEDS = new Feeds(4, "epoch");
   private static final Attachments ATTACHMENTS = startNode();
 
   private static Attachments startNode() {
     var cluster = Cluster.get(KIT.system());
     cluster.manager().tell(Join.create(cluster.selfMember().address()));
-    var feeds = new Feeds(4, "epoch");
-    for (int shard = 0; shard < feeds.shards(); shard++) {
-      feeds.started(shard, 0, 0);
+    for (int shard = 0; shard < FEEDS.shards(); shard++) {
+      FEEDS.started(shard, 0, 0);
     }
-    var attachments = Attachments.start(KIT.system(), feeds, "ws://here", 1_000);
+    var attachments = Attachments.start(KIT.system(), FEEDS, "ws://here", 1_000, "test");
     var limits = new StreamLog.Limits(100, 100_000, IDLE.dividedBy(2));
     var mailbox = new StreamLog.Limits(5, 10_000, Duration.ofDays(1));
     Session.init(
@@ -97,7 +97,7 @@ class MailboxTest {
         cluster,
         new SessionSettings(
             new DevicePolicy(8, Excess.KICK_OLDEST), IDLE, 1_000, limits, Optional.of(mailbox)),
-        feeds,
+        FEEDS,
         OFFSETS,
         attachments.nodes(),
         null);
@@ -132,7 +132,10 @@ class MailboxTest {
     var payload = new Payload(("{\"n\":" + n + "}").getBytes(UTF_8));
     tell(
         new Session.Push(
-            new PushEvent(user, null, null, null, kept, payload), base + n, 0, acknowledged.ref()));
+            new PushEvent(user, null, null, null, kept, Map.of(), payload),
+            base + n,
+            0,
+            acknowledged.ref()));
     acknowledged.expectMessage(PATIENCE, Done.getInstance());
   }
 
@@ -266,6 +269,32 @@ class MailboxTest {
   }
 
   @Test
+  void aDeviceGetsWhatCameWhenItsSessionWasAnotherOne() {
+    Client phone = comes("phone");
+    Client tablet = comes("tablet");
+    push(1);
+    phone.expect(1);
+    tablet.expect(1);
+    phone.acknowledge(1);
+    tablet.acknowledge(1);
+    tablet.leave();
+    phone.leave();
+    secure(1);
+    forget();
+    var phoneAgain = new Client("phone", new StreamPosition(base + 1, "epoch"));
+    assertThat(phoneAgain.receiver.next()).isEqualTo("recovered");
+    push(2);
+    phoneAgain.expect(2);
+    phoneAgain.acknowledge(2);
+    secure(2);
+    phoneAgain.leave();
+    forget();
+    Client tabletAgain = comes("tablet");
+    tabletAgain.expect(2);
+    tabletAgain.leave();
+  }
+
+  @Test
   void aDeviceGetsWhatTheSessionHasForgottenMeanwhile() throws Exception {
     Client phone = comes("phone");
     Client tablet = comes("tablet");
@@ -327,8 +356,21 @@ class MailboxTest {
     OFFSETS.away = false;
     assertThat(client.receiver.next()).isEqualTo("disconnect 3010");
     client.leave();
-    Client back = comes("");
+    // As a stock client does, with the position that it was given.
+    var back = new Client("", client.receiver.position());
+    assertThat(back.receiver.next()).isEqualTo("attached");
     back.expect(1, 2);
     back.leave();
+  }
+
+  @Test
+  void whoComesWhileTheRecentPastIsToldAgainGetsIt() {
+    int shard = Shards.of(user, FEEDS.shards());
+    FEEDS.stopped(shard);
+    FEEDS.started(shard, base, base + 2);
+    Client client = comes("");
+    push(1, 2);
+    client.expect(1, 2);
+    client.leave();
   }
 }

@@ -14,6 +14,7 @@ import java.io.NotSerializableException;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.apache.pekko.Done;
@@ -50,13 +51,20 @@ class SessionSerializerTest {
 
   private static final PushEvent FULL =
       new PushEvent(
-          "用户/ü😀", "id-ß", "größe", "42:client", true, new Payload("{\"ä\":1}".getBytes(UTF_8)));
+          "用户/ü😀",
+          "id-ß",
+          "größe",
+          "42:client",
+          true,
+          Map.of("größe", "ü", "", ""),
+          new Payload("{\"ä\":1}".getBytes(UTF_8)));
 
   private static final PushEvent BARE =
-      new PushEvent("alice", null, null, null, false, Payload.EMPTY);
+      new PushEvent("alice", null, null, null, false, Map.of(), Payload.EMPTY);
 
   /** An empty text is something else than none. */
-  private static final PushEvent EMPTY = new PushEvent("alice", "", "", "", true, Payload.EMPTY);
+  private static final PushEvent EMPTY =
+      new PushEvent("alice", "", "", "", true, Map.of(), Payload.EMPTY);
 
   private static final Acknowledgements DEVICES =
       Acknowledgements.NONE.and("电话", 7).and("", 0).and("tablet", Long.MAX_VALUE);

@@ -8,17 +8,21 @@ import static org.awaitility.Awaitility.await;
 import com.typesafe.config.ConfigFactory;
 import dev.hawser.gateway.session.DevicePolicy.Excess;
 import dev.hawser.gateway.stream.StreamLog;
+import dev.hawser.protocol.client.DisconnectCode;
 import dev.hawser.protocol.client.Payload;
 import dev.hawser.protocol.client.StreamPosition;
 import dev.hawser.protocol.event.PushEvent;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Function;
 import java.util.stream.LongStream;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
+import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.cluster.sharding.ShardRegion.CurrentShardRegionState;
 import org.apache.pekko.cluster.sharding.typed.GetShardRegionState;
 import org.apache.pekko.cluster.sharding.typed.javadsl.ClusterSharding;
@@ -57,7 +61,7 @@ class SessionTest {
       for (int shard = 0; shard < feeds.shards(); shard++) {
         feeds.started(shard, 0, 0);
       }
-      attachments = Attachments.start(kit.system(), feeds, "ws://here", 1_000);
+      attachments = Attachments.start(kit.system(), feeds, "ws://here", 1_000, "test");
       Session.init(sharding, cluster, settings(policy), feeds, null, attachments.nodes(), null);
     }
 
@@ -100,10 +104,17 @@ class SessionTest {
       var payload = new Payload(("{\"n\":" + offset + "}").getBytes(UTF_8));
       tell(
           new Session.Push(
-              new PushEvent(id, null, null, null, true, payload),
+              new PushEvent(id, null, null, null, true, Map.of(), payload),
               offset + 1,
               excluded == null ? 0 : excluded.connection,
               acknowledged.ref()));
+      acknowledged.expectMessage(Duration.ofSeconds(10), Done.getInstance());
+    }
+
+    /** Asks, and waits for the acknowledgement. */
+    void ask(Function<ActorRef<Done>, Session.Command> command) {
+      var acknowledged = node.kit.<Done>createTestProbe();
+      tell(command.apply(acknowledged.ref()));
       acknowledged.expectMessage(Duration.ofSeconds(10), Done.getInstance());
     }
 
@@ -180,6 +191,59 @@ class SessionTest {
 
     assertThat(tab.outbox.next()).isEqualTo(user.pushed(7));
     assertThat(tab.outbox.next()).isEqualTo(user.pushed(8));
+  }
+
+  @Test
+  void someOrAllConnectionsAreSentAwayOrRefreshed() {
+    var user = KICKING.newUser();
+    var one = user.connected();
+    var two = user.connected();
+    user.ask(replyTo -> new Session.Refresh(77, 0, replyTo));
+    user.ask(replyTo -> new Session.Refresh(78, two.connection, replyTo));
+    var code = new DisconnectCode(4_000, "enough");
+    user.ask(
+        replyTo -> new Session.Disconnect(code, one.connection, List.of(one.connection), replyTo));
+    user.ask(replyTo -> new Session.Disconnect(code, 0, List.of(one.connection), replyTo));
+    user.ask(
+        replyTo -> new Session.Disconnect(DisconnectCode.SLOW, one.connection, List.of(), replyTo));
+
+    assertThat(one.outbox.next()).isEqualTo("refresh 77");
+    assertThat(two.outbox.next()).isEqualTo("refresh 77");
+    assertThat(two.outbox.next()).isEqualTo("refresh 78");
+    assertThat(two.outbox.next()).isEqualTo("disconnect 4000");
+    assertThat(one.outbox.next()).isEqualTo("disconnect 3008");
+    assertThat(one.outbox.already()).isNull();
+    assertThat(two.outbox.already()).isNull();
+  }
+
+  @Test
+  void askingForNobodyLeavesNothingBehind() {
+    var user = KICKING.newUser();
+    user.ask(replyTo -> new Session.Disconnect(DisconnectCode.SLOW, 0, List.of(), replyTo));
+    user.ask(replyTo -> new Session.Refresh(1, 0, replyTo));
+    await().until(() -> !user.inMemory());
+  }
+
+  @Test
+  void whatNodesSayToEachOtherArrivesAsItWas() {
+    var serialization = KICKING.kit.serializationTestKit();
+    var done = KICKING.kit.<Done>createTestProbe().ref();
+    var published = KICKING.kit.<Session.Published>createTestProbe().ref();
+    var described = KICKING.kit.<NodeInfo>createTestProbe().ref();
+    var event =
+        new PushEvent(
+            "u", "id", null, null, true, Map.of("a", "1", "b", ""), new Payload(new byte[] {1, 2}));
+    for (Object message :
+        List.of(
+            new Session.Publish(event, published),
+            new Session.Published(new StreamPosition(7, "e")),
+            new Session.Disconnect(DisconnectCode.SLOW, 1, List.of(2L, 3L), done),
+            new Session.Refresh(5, 6, done),
+            new Edge.Refresh(1, 2),
+            new Edge.Describe(described),
+            new NodeInfo("h:1#2", "h:1", "v", 3, 4, 5))) {
+      assertThat(serialization.verifySerialization(message, true)).isEqualTo(message);
+    }
   }
 
   @Test

@@ -25,7 +25,7 @@ class PipelineTest {
   }
 
   @Test
-  void afterTheUpgradeNothingOfHttpIsLeftAndNoFrameEncoder() {
+  void afterTheUpgradeOneHandlerIsLeft() {
     try (var thread = Executors.newSingleThreadScheduledExecutor()) {
       var services = new PlayedServices("").services;
       var loop = new ConnectionLoop(thread, services.settings());
@@ -33,7 +33,8 @@ class PipelineTest {
           new EmbeddedChannel(
               new HttpServerCodec(),
               new HttpObjectAggregator(16 * 1_024),
-              new Handshake(services, loop));
+              new Handshake(
+                  new WebSocketSettings("localhost", 0, 1, "", 1, false), services, loop));
       channel.writeInbound(
           Unpooled.copiedBuffer(
               """
@@ -51,8 +52,7 @@ class PipelineTest {
       ByteBuf answer = channel.readOutbound();
       assertThat(answer.toString(ISO_8859_1)).startsWith("HTTP/1.1 101 ");
       answer.release();
-      assertThat(handlers(channel))
-          .containsExactly("wsdecoder", "WebSocketFrameAggregator", "WebSocketConnection");
+      assertThat(handlers(channel)).containsExactly("WebSocketConnection");
       channel.finishAndReleaseAll();
       thread.shutdownNow();
     }

@@ -8,6 +8,7 @@ import dev.hawser.protocol.client.Payload;
 import dev.hawser.protocol.event.PushEvent;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -22,7 +23,8 @@ class StreamLogTest {
   private final StreamLog log = new StreamLog(new Limits(5, 30, AGE));
 
   private static StreamEvent event(long offset, @Nullable String id, int bytes) {
-    var pushed = new PushEvent("alice", id, null, null, true, new Payload(new byte[bytes]));
+    var pushed =
+        new PushEvent("alice", id, null, null, true, Map.of(), new Payload(new byte[bytes]));
     return new StreamEvent(pushed, offset, 0);
   }
 

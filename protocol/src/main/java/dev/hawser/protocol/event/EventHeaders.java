@@ -25,6 +25,9 @@ public final class EventHeaders {
   /** Event name, for example {@code message.created}. */
   public static final String EVENT = "X-Event";
 
+  /** Begins the header of a tag: what follows is its name. Clients see tags beside the payload. */
+  public static final String TAG_PREFIX = "X-Tag-";
+
   /** The author's locale, a BCP 47 language tag. */
   public static final String LOCALE = "X-Locale";
 

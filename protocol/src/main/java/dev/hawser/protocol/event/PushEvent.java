@@ -1,6 +1,7 @@
 package dev.hawser.protocol.event;
 
 import dev.hawser.protocol.client.Payload;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -11,6 +12,7 @@ import org.jspecify.annotations.Nullable;
  * @param name event name, null when the producer gave none
  * @param excludedClient the connection that must not get it, null when all of the user's do
  * @param kept whether it is kept for a user who is away for longer than the recovery window
+ * @param tags what else the producer wants clients to know, by name
  * @param payload what clients receive, untouched
  */
 public record PushEvent(
@@ -19,4 +21,10 @@ public record PushEvent(
     @Nullable String name,
     @Nullable String excludedClient,
     boolean kept,
-    Payload payload) {}
+    Map<String, String> tags,
+    Payload payload) {
+
+  public PushEvent {
+    tags = Map.copyOf(tags);
+  }
+}

@@ -44,9 +44,14 @@ final class DevCommand implements Callable<Integer> {
 
   private static final Map<String, Integer> TOPICS =
       Map.of(
-          "hawser.events", PARTITIONS,
-          "hawser.upstream", PARTITIONS,
-          "hawser.events.dlq", 1);
+          "hawser.events",
+          PARTITIONS,
+          "hawser.broadcast",
+          1,
+          "hawser.upstream",
+          PARTITIONS,
+          "hawser.events.dlq",
+          1);
 
   private static final Duration STOP_TIMEOUT = Duration.ofSeconds(30);
 

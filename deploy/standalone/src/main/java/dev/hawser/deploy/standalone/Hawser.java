@@ -27,6 +27,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       NodeCommand.class,
       PresenceCommand.class,
       DoctorCommand.class,
+      CheckCommand.class,
       HelpCommand.class
     })
 public final class Hawser {
@@ -46,17 +47,21 @@ public final class Hawser {
 
   /** Exit code 0, 1 if the command failed, 2 if it was not understood. */
   public static void main(String[] arguments) {
-    var commandLine =
-        new CommandLine(new Hawser())
-            .setParameterExceptionHandler(Hawser::explain)
-            .setExecutionExceptionHandler(
-                (failure, command, parsed) -> {
-                  command
-                      .getErr()
-                      .println(command.getColorScheme().errorText("hawser: " + reason(failure)));
-                  return 1;
-                });
-    System.exit(commandLine.execute(arguments));
+    System.exit(execute(arguments));
+  }
+
+  /** The command, but for the end of the process; returns its exit code. */
+  static int execute(String... arguments) {
+    return new CommandLine(new Hawser())
+        .setParameterExceptionHandler(Hawser::explain)
+        .setExecutionExceptionHandler(
+            (failure, command, parsed) -> {
+              command
+                  .getErr()
+                  .println(command.getColorScheme().errorText("hawser: " + reason(failure)));
+              return 1;
+            })
+        .execute(arguments);
   }
 
   /** One line and where to read on, not the whole help. */

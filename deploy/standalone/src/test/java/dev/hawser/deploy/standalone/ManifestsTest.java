@@ -462,7 +462,7 @@ class ManifestsTest {
               assertThat(mappings)
                   .containsPattern("containerPort: %d\\s+hostPort: %d".formatted(nodePort, port));
             });
-    Config topics = settings(environment(manifests)).getConfig("kafka.topics");
+    Config kafka = settings(environment(manifests)).getConfig("kafka");
     String script =
         String.join(
             "\n",
@@ -476,7 +476,9 @@ class ManifestsTest {
                 .getArgs());
     assertThat(variables("\n *topic (\\S+) \\d+", script))
         .isEqualTo(
-            topics.root().unwrapped().values().stream()
+            Stream.concat(
+                    kafka.getObject("topics").unwrapped().values().stream(),
+                    Stream.of(kafka.getString("broadcast")))
                 .map(String::valueOf)
                 .collect(Collectors.toSet()));
   }
