@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.locks.LockSupport;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -25,6 +26,7 @@ import org.junit.jupiter.api.Test;
  * one heartbeat. For longer, and otherwise: {@code -Dhawser.presence.faults.seconds=300
  * -Dhawser.presence.faults.seed=2 -Dhawser.presence.faults.rate=200}.
  */
+@Tag("alone")
 class NodesUnderFaultsTest {
 
   private static final int NODES = 3;
