@@ -1,7 +1,17 @@
 -- A million stays over 60 days: some users come very often, most seldom; more by day than by night;
 -- most stays take minutes, some hours; most users came in the first days.
 SELECT setseed(0.5);
+SET work_mem = '256MB';
+SET maintenance_work_mem = '256MB';
+-- The archive's indexes are made at once, and not entry by entry.
+CREATE TEMPORARY TABLE definitions AS
+SELECT indexrelid::regclass AS name, replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON ') AS statement
+FROM pg_index WHERE indrelid = 'watching_times_archive'::regclass;
 SELECT watching_times_month(now() - month * interval '1 month') FROM generate_series(0, 2) AS month;
+DO $$
+BEGIN
+  EXECUTE (SELECT string_agg('DROP INDEX ' || name, ';') FROM definitions);
+END $$;
 WITH stays AS MATERIALIZED (
 SELECT 'user-' || number AS user_id, least(starts, now() - interval '1 second') AS join_at,
        CASE WHEN NOT open THEN greatest(ends, starts + interval '1 millisecond') END AS terminate_at,
@@ -37,3 +47,7 @@ seen AS (
 INSERT INTO watching_times_archive (id, user_id, join_at, terminate_at)
 SELECT -row_number() OVER (ORDER BY join_at), user_id, join_at, terminate_at FROM stays
 WHERE terminate_at <= now() - interval '1 hour' ORDER BY join_at;
+DO $$
+BEGIN
+  EXECUTE (SELECT string_agg(statement, ';') FROM definitions);
+END $$;

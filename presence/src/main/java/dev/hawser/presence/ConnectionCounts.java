@@ -7,6 +7,7 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How many connections each user has on this node, and which of these counts PostgreSQL does not
@@ -14,8 +15,10 @@ import java.util.Map;
  * thread-safe.
  *
  * <p>Counts are absolute, so nothing is lost when a write fails: the user stays in line, with
- * whatever count is right by then. While PostgreSQL is away memory is bounded by the users; a user
- * who leaves and comes back meanwhile counts as never away.
+ * whatever count is right by then. Stays that are over and not written yet are kept one by one, and
+ * written in their order, so PostgreSQL may be away for long. Memory is bounded by the users: of
+ * each at most {@value #MOST_EARLIER} such stays are kept; a user who comes back once more was
+ * never away.
  */
 final class ConnectionCounts {
 
@@ -23,12 +26,25 @@ final class ConnectionCounts {
    * What is to be written about one user.
    *
    * @param connections 0: gone
-   * @param at since when the user is connected; if gone, since when that
+   * @param at since when the user is connected, or, where PostgreSQL has that already, now; if
+   *     gone, since when that
    */
   record Change(String user, int connections, long at) {}
 
+  /** For ten minutes without PostgreSQL, of a user who comes back whenever the linger is over. */
+  static final int MOST_EARLIER = 60;
+
+  /** A stay that is over, and the next one has begun. */
+  private record Stay(long since, long leftAt) {}
+
   private static final class Entry {
     int connections;
+
+    /**
+     * PostgreSQL is not known to have the ends of these; null for none. What is written is the
+     * first.
+     */
+    @Nullable Deque<Stay> earlier;
 
     /** What PostgreSQL has, as far as it confirmed; 0 for nothing. */
     int written;
@@ -74,10 +90,28 @@ final class ConnectionCounts {
       entry.since = now;
       entries.put(user, entry);
     }
+    if (entry.connections == 0 && entry.leftAt != 0 && isOver(entry, now)) {
+      beginNext(entry, now);
+    }
     entry.connections++;
     entry.leftAt = 0;
     entry.gone = false;
     line(user, entry, now);
+  }
+
+  /** Also when nobody came by to say so since. */
+  private boolean isOver(Entry entry, long now) {
+    return entry.gone || entry.leftAt + linger <= now;
+  }
+
+  private static void beginNext(Entry entry, long now) {
+    if (entry.earlier == null) {
+      entry.earlier = new ArrayDeque<>(2);
+    }
+    if (entry.earlier.size() < MOST_EARLIER) {
+      entry.earlier.add(new Stay(entry.since, entry.leftAt));
+      entry.since = now;
+    }
   }
 
   /** A user without connections is left alone: a disconnect may come late or twice. */
@@ -112,7 +146,7 @@ final class ConnectionCounts {
    * Takes up to {@code max} users from the line. They have to come back: {@link #written} or {@link
    * #failed}.
    */
-  List<Change> take(int max) {
+  List<Change> take(int max, long now) {
     List<Change> changes = new ArrayList<>(Math.min(max, dirty.size()));
     while (changes.size() < max && !dirty.isEmpty()) {
       String user = dirty.remove();
@@ -124,7 +158,10 @@ final class ConnectionCounts {
         entry.dirtySince = 0;
         int desired = desired(entry);
         if (desired != entry.written || entry.unsure) {
-          changes.add(new Change(user, desired, desired == 0 ? entry.leftAt : entry.since));
+          Stay earlier = entry.earlier == null ? null : entry.earlier.peek();
+          long since = entry.written != 0 ? now : earlier == null ? entry.since : earlier.since();
+          long leftAt = earlier == null ? entry.leftAt : earlier.leftAt();
+          changes.add(new Change(user, desired, desired == 0 ? leftAt : since));
         }
       }
     }
@@ -143,13 +180,15 @@ final class ConnectionCounts {
       }
       entry.written = change.connections();
       entry.unsure = false;
-      if (entry.gone && entry.written == 0) {
-        entries.remove(change.user());
-        continue;
-      }
       if (entry.written == 0) {
-        // Came back while the end of the stay was being written: a new stay.
-        entry.since = now;
+        if (entry.earlier == null) {
+          entries.remove(change.user());
+          continue;
+        }
+        entry.earlier.remove();
+        if (entry.earlier.isEmpty()) {
+          entry.earlier = null;
+        }
       }
       line(change.user(), entry, now);
     }
@@ -181,6 +220,7 @@ final class ConnectionCounts {
     entries.values().removeIf(entry -> entry.gone);
     entries.forEach(
         (user, entry) -> {
+          entry.earlier = null;
           entry.written = 0;
           entry.unsure = false;
           line(user, entry, now);
@@ -197,6 +237,11 @@ final class ConnectionCounts {
     return entry == null ? 0 : entry.dirtySince;
   }
 
+  /** How many are in line. */
+  int waiting() {
+    return dirty.size();
+  }
+
   /** Users in memory. */
   int size() {
     return entries.size();
@@ -211,14 +256,14 @@ final class ConnectionCounts {
   }
 
   /**
-   * What PostgreSQL should have. A user who lingers keeps the last count. One who came and went
-   * before anything was written is written once as here, so that there is a row to end.
+   * What PostgreSQL should have next. A user who lingers keeps the last count. A stay that is over
+   * before anything of it was written is written once as here, so that there is a row to end.
    */
   private static int desired(Entry entry) {
-    if (entry.connections > 0) {
+    if (entry.earlier == null && entry.connections > 0) {
       return entry.connections;
     }
-    if (entry.gone && entry.written != 0) {
+    if ((entry.earlier != null || entry.gone) && entry.written != 0) {
       return 0;
     }
     return Math.max(1, entry.written);

@@ -69,7 +69,8 @@ final class NodeRegistry {
           WHERE terminate_at IS NULL AND user_id > (SELECT removed_to FROM ended)
           ORDER BY user_id LIMIT $1) AS next),
       affected AS (
-        SELECT watching_times.id, nodes - ended.key AS rest, ended.last_seen_at
+        SELECT watching_times.id, nodes - ended.key AS rest,
+               greatest(ended.last_seen_at, last_left_at) AS left_at
         FROM watching_times, ended
         WHERE terminate_at IS NULL
           AND user_id > (SELECT removed_to FROM ended) AND user_id <= (SELECT last FROM page)
@@ -81,10 +82,11 @@ final class NodeRegistry {
         SET nodes = affected.rest,
             terminate_at = CASE WHEN affected.rest = '{}' THEN greatest(
               watching_times.join_at + interval '1 microsecond',
-              affected.last_seen_at,
+              affected.left_at,
               (SELECT max(past.terminate_at) + interval '1 microsecond'
                FROM watching_times AS past
-               WHERE past.user_id = watching_times.user_id AND past.terminate_at IS NOT NULL)) END
+               WHERE past.user_id = watching_times.user_id AND past.terminate_at IS NOT NULL)) END,
+            last_left_at = CASE WHEN affected.rest <> '{}' THEN affected.left_at END
         FROM affected WHERE watching_times.id = affected.id)
       UPDATE gateway_nodes
       SET removed_to = coalesce(page.last, ended.removed_to),

@@ -4,6 +4,7 @@ import dev.hawser.presence.ConnectionCounts.Change;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -13,6 +14,9 @@ import org.slf4j.LoggerFactory;
  * the order of their ids, so that two nodes do not deadlock. A statement writes only while the
  * node's lease holds.
  *
+ * <p>Counts of users who came together are written together: after the flush interval, or as soon
+ * as there are enough for a statement ({@link #onFull}).
+ *
  * <p>A statement without an answer may still arrive, long after the next ones. So after each such
  * the lease gets a new epoch before anything else is written, and a statement of an earlier epoch
  * writes nothing.
@@ -21,56 +25,10 @@ public final class PresenceRecorder {
 
   private static final Logger log = LoggerFactory.getLogger(PresenceRecorder.class);
 
-  /**
-   * A user's stays do not overlap, whatever the clocks of two nodes say: a new one begins no
-   * earlier than the last one ended, and ends later.
-   */
-  private static final String HERE =
-      """
-      WITH lease AS MATERIALIZED (
-        SELECT node || '#' || incarnation AS key FROM gateway_nodes
-        WHERE incarnation = $1 AND epoch <= $2 AND left_at IS NULL
-        FOR KEY SHARE),
-      written AS (
-        INSERT INTO watching_times (user_id, join_at, nodes)
-        SELECT change.user_id,
-               greatest(
-                 'epoch'::timestamptz + change.at * interval '1 millisecond',
-                 (SELECT max(past.terminate_at) FROM watching_times AS past
-                  WHERE past.user_id = change.user_id AND past.terminate_at IS NOT NULL)),
-               jsonb_build_object(lease.key, change.connections)
-        FROM lease, unnest($3::text[], $4::int[], $5::bigint[]) AS change (user_id, connections, at)
-        ORDER BY change.user_id COLLATE "C"
-        ON CONFLICT (user_id) WHERE terminate_at IS NULL
-        DO UPDATE SET nodes = watching_times.nodes || excluded.nodes)
-      SELECT key FROM lease
-      """;
+  /** The functions say what they do; both lock in the order of user ids. */
+  private static final String HERE = "SELECT presence_record_here($1, $2, $3, $4, $5) AS held";
 
-  private static final String GONE =
-      """
-      WITH lease AS MATERIALIZED (
-        SELECT node || '#' || incarnation AS key FROM gateway_nodes
-        WHERE incarnation = $1 AND epoch <= $2 AND left_at IS NULL
-        FOR KEY SHARE),
-      affected AS (
-        SELECT online.id, online.nodes - lease.key AS rest, change.at
-        FROM lease, unnest($3::text[], $4::bigint[]) AS change (user_id, at)
-        JOIN watching_times AS online ON online.user_id = change.user_id
-        WHERE online.terminate_at IS NULL
-        ORDER BY online.user_id COLLATE "C"
-        FOR UPDATE OF online),
-      written AS (
-        UPDATE watching_times
-        SET nodes = affected.rest,
-            terminate_at = CASE WHEN affected.rest = '{}' THEN greatest(
-              watching_times.join_at + interval '1 microsecond',
-              'epoch'::timestamptz + affected.at * interval '1 millisecond',
-              (SELECT max(past.terminate_at) + interval '1 microsecond'
-               FROM watching_times AS past
-               WHERE past.user_id = watching_times.user_id AND past.terminate_at IS NOT NULL)) END
-        FROM affected WHERE watching_times.id = affected.id)
-      SELECT key FROM lease
-      """;
+  private static final String GONE = "SELECT presence_record_gone($1, $2, $3, $4) AS held";
 
   /** Waits for statements that are under way; absolute, as it may come late itself. */
   private static final String RAISE =
@@ -87,6 +45,8 @@ public final class PresenceRecorder {
   private final InstantSource steadyClock;
   private final InstantSource wallClock;
   private final ConnectionCounts counts;
+  private final ReentrantLock flushing = new ReentrantLock();
+  private volatile Runnable full = () -> {};
   private @Nullable NodeLease lease;
 
   /** Of the next statement; grows from lease to lease. */
@@ -115,20 +75,40 @@ public final class PresenceRecorder {
 
   /** A user has one more connection here. From any thread; does not block. */
   public void connected(String user) {
-    if (isStorable(user)) {
-      synchronized (counts) {
-        counts.connected(user, now());
-      }
-    }
+    change(user, true);
   }
 
   /** A user has one connection less here. From any thread; does not block. */
   public void disconnected(String user) {
-    if (isStorable(user)) {
-      synchronized (counts) {
+    change(user, false);
+  }
+
+  private void change(String user, boolean connected) {
+    if (!isStorable(user)) {
+      return;
+    }
+    boolean isFull;
+    synchronized (counts) {
+      int before = counts.waiting();
+      if (connected) {
+        counts.connected(user, now());
+      } else {
         counts.disconnected(user, now());
       }
+      isFull = before < settings.batchSize() && counts.waiting() == settings.batchSize();
     }
+    if (isFull) {
+      full.run();
+    }
+  }
+
+  /**
+   * Changes fill a statement: it is time to flush.
+   *
+   * @param listener must not block; called on the thread of whoever connects or disconnects
+   */
+  void onFull(Runnable listener) {
+    full = listener;
   }
 
   /** Age of the oldest change that is not in PostgreSQL; zero if there is none. */
@@ -148,13 +128,25 @@ public final class PresenceRecorder {
   }
 
   /**
-   * Writes all changes there are. Blocks; to be called by one thread.
+   * Writes all changes there are. Blocks. Whoever calls it while another thread does so returns at
+   * once: that one writes everything.
    *
    * @param everybody also those whose linger is not over
    * @return false if the lease has ended, and nothing can be written under it
    * @throws RuntimeException if PostgreSQL is away; nothing is lost
    */
   boolean flush(boolean everybody) {
+    if (!flushing.tryLock()) {
+      return true;
+    }
+    try {
+      return flushAll(everybody);
+    } finally {
+      flushing.unlock();
+    }
+  }
+
+  private boolean flushAll(boolean everybody) {
     NodeLease current;
     synchronized (counts) {
       counts.expire(now(), everybody);
@@ -169,7 +161,7 @@ public final class PresenceRecorder {
         if (!current.equals(lease)) {
           return true;
         }
-        changes = counts.take(settings.batchSize());
+        changes = counts.take(settings.batchSize(), now());
       }
       if (changes.isEmpty()) {
         return true;
@@ -256,15 +248,21 @@ public final class PresenceRecorder {
         here
             ? List.of(current.incarnation(), epoch, users, connections, times)
             : List.of(current.incarnation(), epoch, users, times);
-    List<?> leases;
+    List<Boolean> held;
     try {
-      leases = database.query(here ? HERE : GONE, row -> true, parameters).block();
+      held =
+          database
+              .query(
+                  here ? HERE : GONE,
+                  row -> Boolean.TRUE.equals(row.get("held", Boolean.class)),
+                  parameters)
+              .block();
     } catch (RuntimeException failure) {
       unsure = !PresenceDatabase.isRefused(failure);
       throw failure;
     }
     unsure = false;
-    return leases != null && !leases.isEmpty();
+    return held != null && held.contains(true);
   }
 
   /** PostgreSQL's text takes no U+0000, and half a surrogate pair has no UTF-8. */

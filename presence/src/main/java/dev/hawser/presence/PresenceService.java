@@ -12,6 +12,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.apache.pekko.Done;
@@ -114,6 +115,7 @@ public final class PresenceService {
             TimeUnit.MILLISECONDS);
     if (duties.contains(Duty.RECORD)) {
       every(settings.flushInterval(), this::flush);
+      recorder.onFull(this::flushSoon);
     }
     if (duties.contains(Duty.REMOVE_DEAD)) {
       every(settings.heartbeatInterval(), this::removeDead);
@@ -332,6 +334,14 @@ public final class PresenceService {
   /** Between two looks; with a heartbeat it is still less than the node timeout. */
   private Duration longestGap() {
     return settings.nodeTimeout().dividedBy(2);
+  }
+
+  private void flushSoon() {
+    try {
+      threads.execute(guarded(this::flush));
+    } catch (RejectedExecutionException stopped) {
+      log.debug("what is left is written at the end");
+    }
   }
 
   private void flush() {

@@ -6,7 +6,6 @@ import static org.awaitility.Awaitility.await;
 
 import java.time.Duration;
 import java.time.Instant;
-import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -28,41 +27,9 @@ class PresenceRecorderTest {
   private PresenceDatabase connections;
   private NodeRegistry registry;
 
-  /** A clock that the test sets. */
-  private static final class TestClock implements InstantSource {
-    private Instant now = Instant.parse("2026-11-23T12:00:00Z");
-
-    @Override
-    public Instant instant() {
-      return now;
-    }
-
-    void pass(Duration time) {
-      now = now.plus(time);
-    }
-  }
-
-  /** A node without the threads that keep it alive. */
-  private final class Node {
-    final TestClock steadyClock = new TestClock();
-    final TestClock clock = new TestClock();
-    final PresenceRecorder recorder;
-    NodeLease lease;
-
+  private final class Node extends TestNode {
     Node(String name) {
-      recorder = new PresenceRecorder(connections, database.settings(), steadyClock, clock);
-      lease = register(name);
-    }
-
-    NodeLease register(String name) {
-      lease = Objects.requireNonNull(registry.lease(name).block());
-      recorder.use(lease);
-      return lease;
-    }
-
-    /** Everybody who left is gone. */
-    boolean settle() {
-      return recorder.flush(true);
+      super(connections, database.settings(), name);
     }
   }
 

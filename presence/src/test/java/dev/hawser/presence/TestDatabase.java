@@ -26,19 +26,22 @@ public final class TestDatabase {
 
   PresenceSettings settings(String more) {
     return PresenceSettings.from(
-        ConfigFactory.parseString(more)
-            .withFallback(
-                ConfigFactory.parseString(
-                    """
-                    database { host = "127.0.0.1", port = %d, name = %s, user = postgres }
-                    api-keys = [ test-key ]
-                    linger = 300ms
-                    flush-interval = 20ms
-                    heartbeat-interval = 100ms
-                    node-timeout = 1s
-                    """
-                        .formatted(server.port(), name)))
+        ConfigFactory.parseString(configuration(more))
             .withFallback(ConfigFactory.load().getConfig("hawser.presence")));
+  }
+
+  /** What {@link #settings} are made from; later keys win. */
+  String configuration(String more) {
+    return """
+    database { host = "127.0.0.1", port = %d, name = %s, user = postgres }
+    api-keys = [ test-key ]
+    linger = 300ms
+    flush-interval = 20ms
+    heartbeat-interval = 100ms
+    node-timeout = 1s
+    %s
+    """
+        .formatted(server.port(), name, more);
   }
 
   /** A way to it, with its tables. */
@@ -89,6 +92,29 @@ public final class TestDatabase {
     } catch (SQLException failure) {
       throw new AssertionError(failure);
     }
+  }
+
+  /** What can never be, whatever nodes do; empty if all is well. */
+  List<String> violations() {
+    return rows(
+        """
+        SELECT 'more than one open stay', user_id FROM watching_times
+        WHERE terminate_at IS NULL GROUP BY user_id HAVING count(*) > 1
+        UNION ALL
+        SELECT 'of a node that left: ' || key, user_id
+        FROM watching_times CROSS JOIN LATERAL jsonb_object_keys(nodes) AS key
+        LEFT JOIN gateway_nodes ON key = node || '#' || incarnation
+        WHERE incarnation IS NULL OR removed_at IS NOT NULL
+        UNION ALL
+        SELECT 'ends before it begins', user_id FROM presence_stays WHERE terminate_at <= join_at
+        UNION ALL
+        SELECT 'overlaps with the one before', user_id
+        FROM (SELECT user_id, join_at,
+                     lag(coalesce(terminate_at, 'infinity')) OVER (
+                       PARTITION BY user_id ORDER BY join_at, terminate_at NULLS LAST) AS before
+              FROM presence_stays) AS stay
+        WHERE before > join_at
+        """);
   }
 
   /** {@code user|online|nodes} of all stays, oldest first. */

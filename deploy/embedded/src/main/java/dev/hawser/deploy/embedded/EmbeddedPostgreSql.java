@@ -28,11 +28,20 @@ public final class EmbeddedPostgreSql implements AutoCloseable {
   private final int port;
   private final Path directory;
   private final boolean temporary;
+  private final boolean durable;
   private @Nullable EmbeddedPostgres server;
 
   /** Starts a server on a free port, with data that are removed when it is closed. */
   public static EmbeddedPostgreSql start() {
     return start(LocalPort.free(), null);
+  }
+
+  /**
+   * As {@link #start()}, but with PostgreSQL's own defaults: what is committed is on the disk.
+   * Otherwise it survives the end of the server, not of the machine.
+   */
+  public static EmbeddedPostgreSql startDurable() {
+    return start(LocalPort.free(), null, true);
   }
 
   /**
@@ -42,9 +51,13 @@ public final class EmbeddedPostgreSql implements AutoCloseable {
    * @throws UncheckedIOException if it does not come up
    */
   public static EmbeddedPostgreSql start(int port, @Nullable Path directory) {
+    return start(port, directory, false);
+  }
+
+  private static EmbeddedPostgreSql start(int port, @Nullable Path directory, boolean durable) {
     try {
       Path data = directory == null ? Files.createTempDirectory("hawser-postgresql-") : directory;
-      var postgreSql = new EmbeddedPostgreSql(port, data, directory == null);
+      var postgreSql = new EmbeddedPostgreSql(port, data, directory == null, durable);
       boolean started = false;
       try {
         postgreSql.restart();
@@ -60,10 +73,11 @@ public final class EmbeddedPostgreSql implements AutoCloseable {
     }
   }
 
-  private EmbeddedPostgreSql(int port, Path directory, boolean temporary) {
+  private EmbeddedPostgreSql(int port, Path directory, boolean temporary, boolean durable) {
     this.port = port;
     this.directory = directory;
     this.temporary = temporary;
+    this.durable = durable;
   }
 
   /** The port it listens on. */
@@ -154,6 +168,8 @@ public final class EmbeddedPostgreSql implements AutoCloseable {
             .setLocaleConfig("locale", "C")
             .setServerConfig("listen_addresses", "127.0.0.1")
             .setServerConfig("timezone", "UTC")
+            .setServerConfig("fsync", durable ? "on" : "off")
+            .setServerConfig("synchronous_commit", durable ? "on" : "off")
             .setPGStartupWait(START_TIMEOUT)
             .start();
     if (Thread.interrupted()) {
