@@ -74,6 +74,10 @@ final class DevCommand implements Callable<Integer> {
               + " its own, on ports next to each other; one that is killed is started again.")
   private int nodes = 1;
 
+  /** For hawser load: to measure a node, it must not share its process with Kafka. */
+  @Option(names = "--separate", hidden = true)
+  private boolean separate;
+
   @Option(
       names = "--data-dir",
       paramLabel = "DIR",
@@ -132,13 +136,13 @@ final class DevCommand implements Callable<Integer> {
     System.out.println(
         "Starting PostgreSQL (unpacked at the first start) and Kafka, then %s."
             .formatted(
-                nodes == 1
+                isHere()
                     ? "the node"
                     : "%d nodes, whose logs are in %s".formatted(nodes, data.nodes())));
     var kafka = part("Kafka", () -> startKafka(data));
     var postgreSql = part("PostgreSQL", () -> startPostgreSql(data));
     CompletableFuture.allOf(kafka, postgreSql).join();
-    if (nodes == 1) {
+    if (isHere()) {
       part("node", this::startGateway).join();
     } else {
       long begin = System.nanoTime();
@@ -148,6 +152,11 @@ final class DevCommand implements Callable<Integer> {
     if (!stopping) {
       System.out.println(welcome());
     }
+  }
+
+  /** Whether the node runs in this process. */
+  private boolean isHere() {
+    return nodes == 1 && !separate;
   }
 
   private void onStop(Runnable stop) {
@@ -327,7 +336,7 @@ final class DevCommand implements Callable<Integer> {
     text.append(
         String.format(
             Locale.ROOT, "%nReady after %.1f s. Ctrl-C stops it.%n%n", secondsSince(startedAt)));
-    if (nodes == 1) {
+    if (isHere()) {
       text.append(addresses(1));
     }
     for (NodeProcess process : processes) {

@@ -1,5 +1,6 @@
 package dev.hawser.deploy.standalone;
 
+import dev.hawser.loadtest.LoadCommand;
 import java.io.PrintWriter;
 import java.nio.file.FileSystemException;
 import java.util.concurrent.CompletionException;
@@ -28,6 +29,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       PresenceCommand.class,
       DoctorCommand.class,
       CheckCommand.class,
+      LoadCommand.class,
       HelpCommand.class
     })
 public final class Hawser {

@@ -4,9 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** {@code hawser check}, for two minutes; its nodes' logs stay in {@code target/check}. */
+@Tag("alone")
 class DeliveryCheckTest {
 
   private static final Path RESULTS = Path.of("target", "check");

@@ -29,7 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** What a newcomer types, in processes of their own. */
 class HawserTest {
 
-  private static final int INTERRUPTED = 130;
+  static final int INTERRUPTED = 130;
   static final int TERMINATED = 143;
 
   @TempDir private Path temporary = Path.of("");

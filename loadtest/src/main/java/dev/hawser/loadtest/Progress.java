@@ -1,0 +1,24 @@
+package dev.hawser.loadtest;
+
+/** What a run says while it runs, on standard error. On a terminal, figures stay on one line. */
+final class Progress {
+
+  private static final String CLEAR = "\r\033[K";
+  private static final int EVERY = 5;
+
+  private final boolean terminal = Boolean.getBoolean("hawser.terminal");
+  private int shown;
+
+  void say(String text) {
+    System.err.println((terminal ? CLEAR : "") + text);
+  }
+
+  /** Where there is no terminal, only now and then. */
+  void show(String figures) {
+    if (terminal) {
+      System.err.print(CLEAR + figures);
+    } else if (shown++ % EVERY == 0) {
+      System.err.println(figures);
+    }
+  }
+}
