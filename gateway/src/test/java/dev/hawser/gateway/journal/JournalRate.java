@@ -46,7 +46,7 @@ class JournalRate {
 
   @Test
   void measure() throws Exception {
-    try (var postgreSql = EmbeddedPostgreSql.start()) {
+    try (var postgreSql = EmbeddedPostgreSql.startDurable()) {
       Map<String, List<Double>> persists = new TreeMap<>();
       Map<String, List<Double>> replays = new TreeMap<>();
       for (int round = 0; round <= ROUNDS; round++) {
