@@ -17,6 +17,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
@@ -25,6 +26,9 @@ import org.jspecify.annotations.Nullable;
  * fail), an upstream that acknowledges at once (or waits, or fails), and a listener that remembers.
  */
 public final class PlayedServices {
+
+  /** Of the next one: two nodes of one number would make the same connection ids. */
+  private static final AtomicInteger NODES = new AtomicInteger();
 
   /** Where every stream ends. */
   static final StreamPosition TOP = new StreamPosition(41, "played");
@@ -64,6 +68,7 @@ public final class PlayedServices {
 
   /** Plays with settings that differ from the defaults: lines of {@code hawser}. */
   public PlayedServices(String settings) {
+    int node = NODES.getAndIncrement();
     var config =
         ConfigFactory.parseString("hawser { auth.hmac-secret = " + Tokens.SECRET + " }")
             .withFallback(ConfigFactory.parseResources("reference.conf"));
@@ -83,7 +88,7 @@ public final class PlayedServices {
             new Admission(AdmissionSettings.from(config.getConfig("hawser.admission"))),
             () -> drain,
             new Authenticator(AuthenticatorSettings.from(config.getConfig("hawser.auth"))),
-            new ConnectionId(() -> 7, Clock.systemUTC()),
+            new ConnectionId(() -> node, Clock.systemUTC()),
             new PlayedSessions(),
             this::upstream,
             new Ears(),
