@@ -614,6 +614,16 @@ public final class Gateway {
     }
 
     @Override
+    public void viewing(String user, @Nullable Viewing before, @Nullable Viewing after) {
+      if (before != null) {
+        presence.viewed(user, before.resource(), before.idle(), after != null);
+      }
+      if (after != null) {
+        presence.viewing(user, after.resource(), after.idle());
+      }
+    }
+
+    @Override
     public void closed(DisconnectCode code) {
       metrics.closed(code);
     }

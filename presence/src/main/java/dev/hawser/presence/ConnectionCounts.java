@@ -10,9 +10,9 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How many connections each user has on this node, and which of these counts PostgreSQL does not
- * know yet. Time is passed in, in milliseconds of a clock that never steps, above 0. Not
- * thread-safe.
+ * How many connections each user has on this node, or each view of a user, and which of these
+ * counts PostgreSQL does not know yet. Time is passed in, in milliseconds of a clock that never
+ * steps, above 0. Not thread-safe.
  *
  * <p>Counts are absolute, so nothing is lost when a write fails: the user stays in line, with
  * whatever count is right by then. Stays that are over and not written yet are kept one by one, and
@@ -20,16 +20,17 @@ import org.jspecify.annotations.Nullable;
  * each at most {@value #MOST_EARLIER} such stays are kept; a user who comes back once more was
  * never away.
  */
-final class ConnectionCounts {
+final class ConnectionCounts<K> {
 
   /**
    * What is to be written about one user.
    *
+   * @param key the user, or the view
    * @param connections 0: gone
    * @param at since when the user is connected, or, where PostgreSQL has that already, now; if
    *     gone, since when that
    */
-  record Change(String user, int connections, long at) {}
+  record Change<K>(K key, int connections, long at) {}
 
   /** For ten minutes without PostgreSQL, of a user who comes back whenever the linger is over. */
   static final int MOST_EARLIER = 60;
@@ -65,16 +66,16 @@ final class ConnectionCounts {
     long dirtySince;
   }
 
-  private record Leaver(String user, long leftAt) {}
+  private record Leaver<K>(K key, long leftAt) {}
 
   private final long linger;
-  private final Map<String, Entry> entries = new HashMap<>();
+  private final Map<K, Entry> entries = new HashMap<>();
 
   /** In line, oldest first. */
-  private final Deque<String> dirty = new ArrayDeque<>();
+  private final Deque<K> dirty = new ArrayDeque<>();
 
   /** Everybody's linger is equally long, so the first to leave is the first to be gone. */
-  private final Deque<Leaver> leavers = new ArrayDeque<>();
+  private final Deque<Leaver<K>> leavers = new ArrayDeque<>();
 
   /** When the oldest change that is being written was made, 0 if none is. */
   private long takenSince;
@@ -83,7 +84,7 @@ final class ConnectionCounts {
     this.linger = linger.toMillis();
   }
 
-  void connected(String user, long now) {
+  void connected(K user, long now) {
     Entry entry = entries.get(user);
     if (entry == null) {
       entry = new Entry();
@@ -115,7 +116,7 @@ final class ConnectionCounts {
   }
 
   /** A user without connections is left alone: a disconnect may come late or twice. */
-  void disconnected(String user, long now) {
+  void disconnected(K user, long now) {
     Entry entry = entries.get(user);
     if (entry == null || entry.connections == 0) {
       return;
@@ -123,21 +124,34 @@ final class ConnectionCounts {
     entry.connections--;
     if (entry.connections == 0) {
       entry.leftAt = now;
-      leavers.add(new Leaver(user, now));
+      leavers.add(new Leaver<>(user, now));
     }
     line(user, entry, now);
   }
 
+  /**
+   * As {@link #disconnected}, but for good: of a view when the client goes on to look at something
+   * else.
+   */
+  void left(K user, long now) {
+    disconnected(user, now);
+    Entry entry = entries.get(user);
+    if (entry != null && entry.connections == 0) {
+      entry.gone = true;
+      line(user, entry, now);
+    }
+  }
+
   /** Users whose linger is over are gone; with {@code everybody}, all who left are, at once. */
   void expire(long now, boolean everybody) {
-    for (Leaver first = leavers.peek();
+    for (Leaver<K> first = leavers.peek();
         first != null && (everybody || first.leftAt() + linger <= now);
         first = leavers.peek()) {
       leavers.remove();
-      Entry entry = entries.get(first.user());
+      Entry entry = entries.get(first.key());
       if (entry != null && entry.leftAt == first.leftAt()) {
         entry.gone = true;
-        line(first.user(), entry, now);
+        line(first.key(), entry, now);
       }
     }
   }
@@ -146,10 +160,10 @@ final class ConnectionCounts {
    * Takes up to {@code max} users from the line. They have to come back: {@link #written} or {@link
    * #failed}.
    */
-  List<Change> take(int max, long now) {
-    List<Change> changes = new ArrayList<>(Math.min(max, dirty.size()));
+  List<Change<K>> take(int max, long now) {
+    List<Change<K>> changes = new ArrayList<>(Math.min(max, dirty.size()));
     while (changes.size() < max && !dirty.isEmpty()) {
-      String user = dirty.remove();
+      K user = dirty.remove();
       Entry entry = entries.get(user);
       if (entry != null && entry.dirtySince != 0) {
         if (changes.isEmpty()) {
@@ -161,7 +175,7 @@ final class ConnectionCounts {
           Stay earlier = entry.earlier == null ? null : entry.earlier.peek();
           long since = entry.written != 0 ? now : earlier == null ? entry.since : earlier.since();
           long leftAt = earlier == null ? entry.leftAt : earlier.leftAt();
-          changes.add(new Change(user, desired, desired == 0 ? leftAt : since));
+          changes.add(new Change<>(user, desired, desired == 0 ? leftAt : since));
         }
       }
     }
@@ -172,9 +186,9 @@ final class ConnectionCounts {
   }
 
   /** PostgreSQL has these. */
-  void written(List<Change> changes, long now) {
-    for (Change change : changes) {
-      Entry entry = entries.get(change.user());
+  void written(List<Change<K>> changes, long now) {
+    for (Change<K> change : changes) {
+      Entry entry = entries.get(change.key());
       if (entry == null) {
         continue;
       }
@@ -182,7 +196,7 @@ final class ConnectionCounts {
       entry.unsure = false;
       if (entry.written == 0) {
         if (entry.earlier == null) {
-          entries.remove(change.user());
+          entries.remove(change.key());
           continue;
         }
         entry.earlier.remove();
@@ -190,19 +204,19 @@ final class ConnectionCounts {
           entry.earlier = null;
         }
       }
-      line(change.user(), entry, now);
+      line(change.key(), entry, now);
     }
   }
 
   /** PostgreSQL may or may not have these; they go to the front of the line. */
-  void failed(List<Change> changes) {
-    for (Change change : changes.reversed()) {
-      Entry entry = entries.get(change.user());
+  void failed(List<Change<K>> changes) {
+    for (Change<K> change : changes.reversed()) {
+      Entry entry = entries.get(change.key());
       if (entry != null) {
         entry.unsure = true;
         if (entry.dirtySince == 0) {
           entry.dirtySince = takenSince;
-          dirty.addFirst(change.user());
+          dirty.addFirst(change.key());
         }
       }
     }
@@ -210,8 +224,8 @@ final class ConnectionCounts {
   }
 
   /** These can never be written: they are counted no longer. */
-  void drop(Change change) {
-    entries.remove(change.user());
+  void drop(Change<K> change) {
+    entries.remove(change.key());
   }
 
   /** PostgreSQL has nothing of this node any more: everything is to be written again. */
@@ -232,7 +246,7 @@ final class ConnectionCounts {
     if (takenSince != 0) {
       return takenSince;
     }
-    String first = dirty.peek();
+    K first = dirty.peek();
     Entry entry = first == null ? null : entries.get(first);
     return entry == null ? 0 : entry.dirtySince;
   }
@@ -248,7 +262,7 @@ final class ConnectionCounts {
   }
 
   /** Puts a user in line if PostgreSQL has something else. */
-  private void line(String user, Entry entry, long now) {
+  private void line(K user, Entry entry, long now) {
     if (entry.dirtySince == 0 && (desired(entry) != entry.written || entry.unsure)) {
       entry.dirtySince = now;
       dirty.add(user);

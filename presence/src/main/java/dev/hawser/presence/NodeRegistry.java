@@ -53,50 +53,68 @@ final class NodeRegistry {
       END.formatted("incarnation = $1", "", ", last_seen_at = now()");
 
   /**
-   * Removes one page. Of several leases the one that was seen last goes last, so that a user who
-   * was on all of them stays until then. Locks in the order of users, as flushes do.
+   * Removes one page of a table. Of several leases the one that was seen last goes last, so that a
+   * user who was on all of them stays until then. Locks in the order of rows, as flushes do.
    */
   private static final String REMOVE_PAGE =
       """
       WITH ended AS MATERIALIZED (
-        SELECT incarnation, node || '#' || incarnation AS key, last_seen_at, removed_to
-        FROM gateway_nodes WHERE left_at IS NOT NULL AND removed_at IS NULL
+        SELECT incarnation, node || '#' || incarnation AS key, last_seen_at,
+               %removed%_to AS removed_to
+        FROM gateway_nodes WHERE left_at IS NOT NULL AND %removed%_at IS NULL
         ORDER BY last_seen_at, incarnation LIMIT 1
         FOR UPDATE SKIP LOCKED),
       page AS MATERIALIZED (
         SELECT max(user_id) AS last FROM (
-          SELECT user_id FROM watching_times
+          SELECT user_id FROM %table%
           WHERE terminate_at IS NULL AND user_id > (SELECT removed_to FROM ended)
           ORDER BY user_id LIMIT $1) AS next),
       affected AS (
-        SELECT watching_times.id, nodes - ended.key AS rest,
+        SELECT stay.id, nodes - ended.key AS rest,
                greatest(ended.last_seen_at, last_left_at) AS left_at
-        FROM watching_times, ended
+        FROM %table% AS stay, ended
         WHERE terminate_at IS NULL
           AND user_id > (SELECT removed_to FROM ended) AND user_id <= (SELECT last FROM page)
           AND nodes ? ended.key
-        ORDER BY user_id COLLATE "C"
-        FOR UPDATE OF watching_times),
+        ORDER BY %order%
+        FOR UPDATE OF stay),
       removed AS (
-        UPDATE watching_times
+        UPDATE %table% AS stay
         SET nodes = affected.rest,
             terminate_at = CASE WHEN affected.rest = '{}' THEN greatest(
-              watching_times.join_at + interval '1 microsecond',
+              stay.join_at + interval '1 microsecond',
               affected.left_at,
               (SELECT max(past.terminate_at) + interval '1 microsecond'
-               FROM watching_times AS past
-               WHERE past.user_id = watching_times.user_id AND past.terminate_at IS NOT NULL)) END,
+               FROM %table% AS past
+               WHERE %same% AND past.terminate_at IS NOT NULL)) END,
             last_left_at = CASE WHEN affected.rest <> '{}' THEN affected.left_at END
-        FROM affected WHERE watching_times.id = affected.id)
+        FROM affected WHERE stay.id = affected.id)
       UPDATE gateway_nodes
-      SET removed_to = coalesce(page.last, ended.removed_to),
-          removed_at = CASE WHEN page.last IS NULL THEN now() END
+      SET %removed%_to = coalesce(page.last, ended.removed_to),
+          %removed%_at = CASE WHEN page.last IS NULL THEN now() END
       FROM ended, page WHERE gateway_nodes.incarnation = ended.incarnation
-      RETURNING ended.key, removed_at IS NOT NULL AS done
+      RETURNING ended.key, %removed%_at IS NOT NULL AS done
       """;
 
+  private static final String REMOVE_STAYS =
+      REMOVE_PAGE
+          .replace("%table%", "watching_times")
+          .replace("%removed%", "removed")
+          .replace("%order%", "user_id COLLATE \"C\"")
+          .replace("%same%", "past.user_id = stay.user_id");
+
+  private static final String REMOVE_VIEWS =
+      REMOVE_PAGE
+          .replace("%table%", "viewing_times")
+          .replace("%removed%", "viewing_removed")
+          .replace("%order%", "user_id COLLATE \"C\", resource COLLATE \"C\", idle")
+          .replace(
+              "%same%",
+              "past.user_id = stay.user_id AND past.resource = stay.resource AND past.idle = stay.idle");
+
   private static final String FORGET =
-      "DELETE FROM gateway_nodes WHERE removed_at < now() - interval '1 day'";
+      "DELETE FROM gateway_nodes"
+          + " WHERE removed_at < now() - interval '1 day' AND viewing_removed_at IS NOT NULL";
 
   private static final String LEASE =
       """
@@ -229,11 +247,16 @@ final class NodeRegistry {
    * @return false if there is nothing left to do, or others are at it
    */
   Mono<Boolean> removePage(int size) {
+    return removePage(REMOVE_STAYS, size)
+        .flatMap(removed -> removed ? Mono.just(true) : removePage(REMOVE_VIEWS, size));
+  }
+
+  private Mono<Boolean> removePage(String sql, int size) {
     return database
         .query(
-            REMOVE_PAGE,
+            sql,
             row -> {
-              if (Boolean.TRUE.equals(row.get("done", Boolean.class))) {
+              if (sql.equals(REMOVE_STAYS) && Boolean.TRUE.equals(row.get("done", Boolean.class))) {
                 log.info("removed all that {} counted", row.get("key", String.class));
               }
               return true;

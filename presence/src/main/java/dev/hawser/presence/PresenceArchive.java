@@ -20,7 +20,11 @@ final class PresenceArchive {
   static final int PAGE_SIZE = 5_000;
 
   private static final String MONTHS =
-      "SELECT watching_times_month(now()), watching_times_month(now() + interval '1 month')";
+      """
+      SELECT presence_month(name, month)
+      FROM unnest('{watching_times, viewing_times}'::text[]) AS name,
+           unnest(ARRAY[now(), now() + interval '1 month']) AS month
+      """;
 
   /**
    * Rows that ended are nobody's any more: the recorder reads the last one of a user only so that
@@ -48,7 +52,26 @@ final class PresenceArchive {
       SELECT count(*) AS moved, coalesce(max(join_at), 'epoch') AS last FROM old
       """;
 
-  private static final String DROP = "SELECT watching_times_forget($1 * interval '1 millisecond')";
+  private static final String MOVE_VIEWS =
+      """
+      WITH old AS MATERIALIZED (
+        SELECT ctid AS place, id, user_id, resource, idle, join_at, terminate_at FROM viewing_times
+        WHERE join_at >= $1 AND join_at < now() - $2 * interval '1 millisecond'
+          AND terminate_at < now() - $2 * interval '1 millisecond'
+        ORDER BY join_at LIMIT $3
+        FOR UPDATE SKIP LOCKED),
+      gone AS (DELETE FROM viewing_times WHERE ctid = ANY (ARRAY(SELECT place FROM old))),
+      kept AS (
+        INSERT INTO viewing_times_archive (id, user_id, resource, idle, join_at, terminate_at)
+        SELECT id, user_id, resource, idle, join_at, terminate_at FROM old)
+      SELECT count(*) AS moved, coalesce(max(join_at), 'epoch') AS last FROM old
+      """;
+
+  private static final String DROP =
+      """
+      SELECT presence_forget(name, $1 * interval '1 millisecond')
+      FROM unnest('{watching_times, viewing_times}'::text[]) AS name
+      """;
 
   private static final String FORGET =
       """
@@ -65,7 +88,9 @@ final class PresenceArchive {
   private final PresenceSettings settings;
 
   /** In the order of begins, so that stays that are still open are passed over once. */
-  private Instant movedTo = Instant.EPOCH;
+  private Instant staysMovedTo = Instant.EPOCH;
+
+  private Instant viewsMovedTo = Instant.EPOCH;
 
   private boolean usersForgotten;
 
@@ -85,21 +110,26 @@ final class PresenceArchive {
    * @return whether there may be more
    */
   boolean movePage() {
+    staysMovedTo = movePage(MOVE, staysMovedTo);
+    viewsMovedTo = movePage(MOVE_VIEWS, viewsMovedTo);
+    return staysMovedTo.isAfter(Instant.EPOCH) || viewsMovedTo.isAfter(Instant.EPOCH);
+  }
+
+  /** Where the next page begins; at the epoch if this was the last one. */
+  private Instant movePage(String sql, Instant from) {
     Page page =
         Objects.requireNonNull(
                 database
                     .query(
-                        MOVE,
+                        sql,
                         row ->
                             new Page(
                                 Objects.requireNonNull(row.get("moved", Long.class)),
                                 Objects.requireNonNull(row.get("last", Instant.class))),
-                        List.of(movedTo, settings.archiveAfter().toMillis(), PAGE_SIZE))
+                        List.of(from, settings.archiveAfter().toMillis(), PAGE_SIZE))
                     .block())
             .getFirst();
-    boolean more = page.moved() == PAGE_SIZE;
-    movedTo = more ? page.last() : Instant.EPOCH;
-    return more;
+    return page.moved() == PAGE_SIZE ? page.last() : Instant.EPOCH;
   }
 
   /**

@@ -3,16 +3,22 @@ package dev.hawser.presence;
 import dev.hawser.presence.ConnectionCounts.Change;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.IntFunction;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Writes this node's connection counts to {@code watching_times}: many users in one statement, in
- * the order of their ids, so that two nodes do not deadlock. A statement writes only while the
- * node's lease holds.
+ * Writes this node's connection counts to {@code watching_times}, and those of views to {@code
+ * viewing_times}: many users in one statement, in the order of their ids, so that two nodes do not
+ * deadlock. A statement writes only while the node's lease holds.
  *
  * <p>Counts of users who came together are written together: after the flush interval, or as soon
  * as there are enough for a statement ({@link #onFull}).
@@ -25,11 +31,6 @@ public final class PresenceRecorder {
 
   private static final Logger log = LoggerFactory.getLogger(PresenceRecorder.class);
 
-  /** The functions say what they do; both lock in the order of user ids. */
-  private static final String HERE = "SELECT presence_record_here($1, $2, $3, $4, $5) AS held";
-
-  private static final String GONE = "SELECT presence_record_gone($1, $2, $3, $4) AS held";
-
   /** Waits for statements that are under way; absolute, as it may come late itself. */
   private static final String RAISE =
       """
@@ -40,13 +41,33 @@ public final class PresenceRecorder {
       RETURNING epoch
       """;
 
+  /** A user looks at something; the resource is empty for nothing in particular. */
+  private record View(String user, String resource, boolean idle) {}
+
+  /**
+   * What is counted, and how it is written. The functions say what they do; they lock in the order
+   * of their rows.
+   *
+   * @param columns of some changes: what they are about
+   */
+  private record Ledger<K>(
+      String here,
+      String gone,
+      ConnectionCounts<K> counts,
+      Function<List<Change<K>>, List<Object>> columns) {}
+
   private final PresenceDatabase database;
   private final PresenceSettings settings;
   private final InstantSource steadyClock;
   private final InstantSource wallClock;
-  private final ConnectionCounts counts;
+  private final Ledger<String> users;
+  private final Ledger<View> views;
   private final ReentrantLock flushing = new ReentrantLock();
   private volatile Runnable full = () -> {};
+
+  /** Guards the counts of both ledgers, and the lease. */
+  private final Object lock = new Object();
+
   private @Nullable NodeLease lease;
 
   /** Of the next statement; grows from lease to lease. */
@@ -70,32 +91,82 @@ public final class PresenceRecorder {
     this.settings = settings;
     this.steadyClock = steadyClock;
     this.wallClock = wallClock;
-    this.counts = new ConnectionCounts(settings.linger());
+    this.users =
+        new Ledger<>(
+            "SELECT presence_record_here($1, $2, $3, $4, $5) AS held",
+            "SELECT presence_record_gone($1, $2, $3, $4) AS held",
+            new ConnectionCounts<>(settings.linger()),
+            changes -> Collections.singletonList(column(changes, Change::key, String[]::new)));
+    this.views =
+        new Ledger<>(
+            "SELECT presence_record_viewing_here($1, $2, $3, $4, $5, $6, $7) AS held",
+            "SELECT presence_record_viewing_gone($1, $2, $3, $4, $5, $6) AS held",
+            new ConnectionCounts<>(settings.linger()),
+            changes ->
+                List.of(
+                    column(changes, change -> change.key().user(), String[]::new),
+                    column(changes, change -> change.key().resource(), String[]::new),
+                    column(changes, change -> change.key().idle(), Boolean[]::new)));
+  }
+
+  private static <K, C> C[] column(
+      List<Change<K>> changes, Function<Change<K>, C> value, IntFunction<C[]> array) {
+    return changes.stream().map(value).toArray(array);
   }
 
   /** A user has one more connection here. From any thread; does not block. */
   public void connected(String user) {
-    change(user, true);
+    if (isStorable(user)) {
+      change(users, counts -> counts.connected(user, now()));
+    }
   }
 
   /** A user has one connection less here. From any thread; does not block. */
   public void disconnected(String user) {
-    change(user, false);
+    if (isStorable(user)) {
+      change(users, counts -> counts.disconnected(user, now()));
+    }
   }
 
-  private void change(String user, boolean connected) {
-    if (!isStorable(user)) {
-      return;
+  /**
+   * On one more connection here a user looks at something. From any thread; does not block.
+   *
+   * @param resource empty for nothing in particular
+   * @param idle whether the client says that nobody is there
+   */
+  public void viewing(String user, String resource, boolean idle) {
+    if (isStorable(user) && isText(resource)) {
+      var view = new View(user, resource, idle);
+      change(views, counts -> counts.connected(view, now()));
     }
+  }
+
+  /**
+   * That is over on one connection.
+   *
+   * @param connected whether the client is still there; the view of one that is not lingers
+   */
+  public void viewed(String user, String resource, boolean idle, boolean connected) {
+    if (isStorable(user) && isText(resource)) {
+      var view = new View(user, resource, idle);
+      change(
+          views,
+          counts -> {
+            if (connected) {
+              counts.left(view, now());
+            } else {
+              counts.disconnected(view, now());
+            }
+          });
+    }
+  }
+
+  private <K> void change(Ledger<K> ledger, Consumer<ConnectionCounts<K>> change) {
     boolean isFull;
-    synchronized (counts) {
-      int before = counts.waiting();
-      if (connected) {
-        counts.connected(user, now());
-      } else {
-        counts.disconnected(user, now());
-      }
-      isFull = before < settings.batchSize() && counts.waiting() == settings.batchSize();
+    synchronized (lock) {
+      int before = ledger.counts.waiting();
+      change.accept(ledger.counts);
+      isFull = before < settings.batchSize() && ledger.counts.waiting() == settings.batchSize();
     }
     if (isFull) {
       full.run();
@@ -113,17 +184,22 @@ public final class PresenceRecorder {
 
   /** Age of the oldest change that is not in PostgreSQL; zero if there is none. */
   Duration lag() {
-    synchronized (counts) {
-      long oldest = counts.oldestChange();
-      return oldest == 0 ? Duration.ZERO : Duration.ofMillis(now() - oldest);
+    synchronized (lock) {
+      long oldest =
+          LongStream.of(users.counts.oldestChange(), views.counts.oldestChange())
+              .filter(change -> change != 0)
+              .min()
+              .orElse(now());
+      return Duration.ofMillis(now() - oldest);
     }
   }
 
   /** From now on counts are written under this lease, all of them anew. */
   void use(NodeLease newLease) {
-    synchronized (counts) {
+    synchronized (lock) {
       lease = newLease;
-      counts.forgotten(now());
+      users.counts.forgotten(now());
+      views.counts.forgotten(now());
     }
   }
 
@@ -140,58 +216,58 @@ public final class PresenceRecorder {
       return true;
     }
     try {
-      return flushAll(everybody);
+      return flush(users, everybody) && flush(views, everybody);
     } finally {
       flushing.unlock();
     }
   }
 
-  private boolean flushAll(boolean everybody) {
+  private <K> boolean flush(Ledger<K> ledger, boolean everybody) {
     NodeLease current;
-    synchronized (counts) {
-      counts.expire(now(), everybody);
+    synchronized (lock) {
+      ledger.counts.expire(now(), everybody);
       current = lease;
     }
     if (current == null) {
       return true;
     }
     while (true) {
-      List<Change> changes;
-      synchronized (counts) {
+      List<Change<K>> changes;
+      synchronized (lock) {
         if (!current.equals(lease)) {
           return true;
         }
-        changes = counts.take(settings.batchSize(), now());
+        changes = ledger.counts.take(settings.batchSize(), now());
       }
       if (changes.isEmpty()) {
         return true;
       }
-      if (!write(current, changes)) {
+      if (!write(ledger, current, changes)) {
         return false;
       }
     }
   }
 
-  private boolean write(NodeLease current, List<Change> changes) {
-    List<Change> here = changes.stream().filter(change -> change.connections() > 0).toList();
-    List<Change> gone = changes.stream().filter(change -> change.connections() == 0).toList();
-    List<Change> open = changes;
+  private <K> boolean write(Ledger<K> ledger, NodeLease current, List<Change<K>> changes) {
+    List<Change<K>> here = changes.stream().filter(change -> change.connections() > 0).toList();
+    List<Change<K>> gone = changes.stream().filter(change -> change.connections() == 0).toList();
+    List<Change<K>> open = changes;
     try {
-      if (!writePart(current, here)) {
+      if (!writePart(ledger, current, here)) {
         return false;
       }
       open = gone;
-      return writePart(current, gone);
+      return writePart(ledger, current, gone);
     } catch (RuntimeException failure) {
-      List<Change> failed = open;
-      settle(current, () -> counts.failed(failed));
+      List<Change<K>> failed = open;
+      settle(current, () -> ledger.counts.failed(failed));
       throw failure;
     }
   }
 
-  private boolean writePart(NodeLease current, List<Change> part) {
+  private <K> boolean writePart(Ledger<K> ledger, NodeLease current, List<Change<K>> part) {
     try {
-      if (!part.isEmpty() && !statement(current, part)) {
+      if (!part.isEmpty() && !statement(ledger, current, part)) {
         return false;
       }
     } catch (RuntimeException failure) {
@@ -199,20 +275,20 @@ public final class PresenceRecorder {
         throw failure;
       }
       if (part.size() > 1) {
-        return writeOneByOne(current, part);
+        return writeOneByOne(ledger, current, part);
       }
       log.error("presence of a user cannot be written and is dropped: {}", failure.getMessage());
-      settle(current, () -> counts.drop(part.getFirst()));
+      settle(current, () -> ledger.counts.drop(part.getFirst()));
       return true;
     }
-    settle(current, () -> counts.written(part, now()));
+    settle(current, () -> ledger.counts.written(part, now()));
     return true;
   }
 
   /** PostgreSQL refuses these together, for what some of them are. */
-  private boolean writeOneByOne(NodeLease current, List<Change> changes) {
-    for (Change change : changes) {
-      if (!writePart(current, List.of(change))) {
+  private <K> boolean writeOneByOne(Ledger<K> ledger, NodeLease current, List<Change<K>> changes) {
+    for (Change<K> change : changes) {
+      if (!writePart(ledger, current, List.of(change))) {
         return false;
       }
     }
@@ -221,7 +297,7 @@ public final class PresenceRecorder {
 
   /** An answer may come when everything is to be written anew under the next lease. */
   private void settle(NodeLease current, Runnable result) {
-    synchronized (counts) {
+    synchronized (lock) {
       if (current.equals(lease)) {
         result.run();
       }
@@ -232,28 +308,27 @@ public final class PresenceRecorder {
     return steadyClock.millis();
   }
 
-  private boolean statement(NodeLease current, List<Change> part) {
+  private <K> boolean statement(Ledger<K> ledger, NodeLease current, List<Change<K>> part) {
     boolean here = part.getFirst().connections() > 0;
-    String[] users = part.stream().map(Change::user).toArray(String[]::new);
     long ahead = wallClock.millis() - now();
-    Long[] times = part.stream().map(change -> change.at() + ahead).toArray(Long[]::new);
-    Integer[] connections = part.stream().map(Change::connections).toArray(Integer[]::new);
     if (unsure) {
       epoch++;
       var unused =
           database.query(RAISE, row -> true, List.of(current.incarnation(), epoch)).block();
     }
     unsure = true;
-    List<?> parameters =
-        here
-            ? List.of(current.incarnation(), epoch, users, connections, times)
-            : List.of(current.incarnation(), epoch, users, times);
+    List<Object> parameters = new ArrayList<>(List.of(current.incarnation(), epoch));
+    parameters.addAll(ledger.columns.apply(part));
+    if (here) {
+      parameters.add(column(part, Change::connections, Integer[]::new));
+    }
+    parameters.add(column(part, change -> change.at() + ahead, Long[]::new));
     List<Boolean> held;
     try {
       held =
           database
               .query(
-                  here ? HERE : GONE,
+                  here ? ledger.here : ledger.gone,
                   row -> Boolean.TRUE.equals(row.get("held", Boolean.class)),
                   parameters)
               .block();
@@ -265,20 +340,24 @@ public final class PresenceRecorder {
     return held != null && held.contains(true);
   }
 
-  /** PostgreSQL's text takes no U+0000, and half a surrogate pair has no UTF-8. */
   private static boolean isStorable(String user) {
-    for (int i = 0; i < user.length(); i++) {
-      char character = user.charAt(i);
+    return !user.isEmpty() && isText(user);
+  }
+
+  /** PostgreSQL's text takes no U+0000, and half a surrogate pair has no UTF-8. */
+  private static boolean isText(String text) {
+    for (int i = 0; i < text.length(); i++) {
+      char character = text.charAt(i);
       if (character == 0 || Character.isLowSurrogate(character)) {
         return false;
       }
       if (Character.isHighSurrogate(character)) {
         i++;
-        if (i == user.length() || !Character.isLowSurrogate(user.charAt(i))) {
+        if (i == text.length() || !Character.isLowSurrogate(text.charAt(i))) {
           return false;
         }
       }
     }
-    return !user.isEmpty();
+    return true;
   }
 }

@@ -30,7 +30,10 @@ public final class PresenceService {
   public enum Duty {
     /** Keeps a lease, and records under it who is connected to this node. */
     RECORD,
-    /** Removes what dead nodes left behind, and moves what ended long ago to the archive. */
+    /**
+     * Removes what dead nodes left behind, moves what ended long ago to the archive, and publishes
+     * presence events.
+     */
     REMOVE_DEAD
   }
 
@@ -50,13 +53,16 @@ public final class PresenceService {
   private final PresenceRecorder recorder;
   private final PresenceArchive archive;
 
+  /** Null if events are not published. */
+  private final @Nullable PresencePublisher publisher;
+
   /**
-   * One keeps the lease, one writes counts, one removes dead nodes, one archives: none of the
-   * latter, which can take long, may cost the lease.
+   * One keeps the lease, one writes counts, one removes dead nodes, one archives, one publishes:
+   * none of the latter, which can take long, may cost the lease.
    */
   private final ScheduledExecutorService threads =
       Executors.newScheduledThreadPool(
-          4, Thread.ofPlatform().name("hawser-presence-", 0).daemon().factory());
+          5, Thread.ofPlatform().name("hawser-presence-", 0).daemon().factory());
 
   private final CompletableFuture<Done> ready = new CompletableFuture<>();
   private volatile @Nullable NodeLease lease;
@@ -96,6 +102,10 @@ public final class PresenceService {
     this.registry = new NodeRegistry(database, settings);
     this.recorder = new PresenceRecorder(database, settings, steadyClock(), Clock.systemUTC());
     this.archive = new PresenceArchive(queries, settings);
+    this.publisher =
+        duties.contains(Duty.REMOVE_DEAD)
+            ? settings.events().map(events -> new PresencePublisher(queries, events)).orElse(null)
+            : null;
   }
 
   /** Begins with the wall clock's time, and goes on whatever happens to that. */
@@ -120,6 +130,9 @@ public final class PresenceService {
     if (duties.contains(Duty.REMOVE_DEAD)) {
       every(settings.heartbeatInterval(), this::removeDead);
       every(archiveInterval(), this::archive);
+      if (publisher != null) {
+        every(settings.flushInterval(), this::publish);
+      }
     }
   }
 
@@ -224,6 +237,10 @@ public final class PresenceService {
           try {
             if (threads.awaitTermination(5, TimeUnit.SECONDS) && database.reachable()) {
               leave();
+              if (publisher != null) {
+                publisher.publish();
+                publisher.close();
+              }
             }
           } catch (InterruptedException interrupted) {
             Thread.currentThread().interrupt();
@@ -254,6 +271,9 @@ public final class PresenceService {
     NodeLease current = lease;
     if (!ready.isDone()) {
       database.migrate("presence");
+      if (duties.contains(Duty.REMOVE_DEAD)) {
+        PresencePublisher.enable(database, publisher != null);
+      }
       if (duties.contains(Duty.RECORD)) {
         take();
       }
@@ -302,6 +322,12 @@ public final class PresenceService {
     archive.createMonths();
     while (!threads.isShutdown() && (archive.movePage() || archive.forgetPage())) {
       // The next page.
+    }
+  }
+
+  private void publish() {
+    if (ready.isDone() && publisher != null) {
+      publisher.publish();
     }
   }
 

@@ -16,6 +16,7 @@ import java.util.Optional;
  * @param nodeTimeout after which a node that did not renew its lease is taken for dead
  * @param archiveAfter how long ago a stay must have ended to be moved to the archive
  * @param retention how long stays are kept; empty for ever
+ * @param events where presence events are published; empty for nowhere
  */
 public record PresenceSettings(
     Database database,
@@ -26,7 +27,24 @@ public record PresenceSettings(
     Duration heartbeatInterval,
     Duration nodeTimeout,
     Duration archiveAfter,
-    Optional<Duration> retention) {
+    Optional<Duration> retention,
+    Optional<Events> events) {
+
+  /**
+   * Presence events on Kafka.
+   *
+   * @param bootstrapServers {@code host:port}, several with commas
+   */
+  public record Events(String bootstrapServers, String topic) {
+
+    /** Checks that both are there. */
+    public Events {
+      if (bootstrapServers.isBlank() || topic.isBlank()) {
+        throw new IllegalArgumentException(
+            "hawser.presence.events is enabled, expected bootstrap-servers and topic");
+      }
+    }
+  }
 
   /** A node that missed so many may be dead. */
   static final int HEARTBEATS_TO_MISS = 3;
@@ -120,7 +138,12 @@ public record PresenceSettings(
         config.getDuration("archive-after"),
         config.getString("retention").equals("forever")
             ? Optional.empty()
-            : Optional.of(config.getDuration("retention")));
+            : Optional.of(config.getDuration("retention")),
+        config.getBoolean("events.enabled")
+            ? Optional.of(
+                new Events(
+                    config.getString("events.bootstrap-servers"), config.getString("events.topic")))
+            : Optional.empty());
   }
 
   /** Without passwords and keys. */

@@ -22,7 +22,7 @@ class ConnectionCountsTest {
 
   private static final long LINGER = 100;
 
-  private final ConnectionCounts counts = new ConnectionCounts(Duration.ofMillis(LINGER));
+  private final ConnectionCounts<String> counts = new ConnectionCounts<>(Duration.ofMillis(LINGER));
 
   @Test
   void aReloadWithinTheLingerWritesNothing() {
@@ -42,7 +42,7 @@ class ConnectionCountsTest {
     counts.written(counts.take(10, 5_000), 1_001);
     counts.disconnected("alice", 2_000);
     counts.expire(2_100, false);
-    assertThat(counts.take(10, 5_000)).containsExactly(new Change("alice", 0, 2_000));
+    assertThat(counts.take(10, 5_000)).containsExactly(new Change<>("alice", 0, 2_000));
   }
 
   @Test
@@ -51,8 +51,8 @@ class ConnectionCountsTest {
     counts.connected("alice", 1_000);
     counts.connected("alice", 1_000);
     counts.disconnected("alice", 1_100);
-    List<Change> changes = counts.take(10, 5_000);
-    assertThat(changes).containsExactly(new Change("alice", 1, 1_000));
+    List<Change<String>> changes = counts.take(10, 5_000);
+    assertThat(changes).containsExactly(new Change<>("alice", 1, 1_000));
     counts.written(changes, 1_150);
     counts.disconnected("alice", 1_200);
     counts.disconnected("alice", 1_300);
@@ -66,11 +66,11 @@ class ConnectionCountsTest {
     counts.failed(counts.take(10, 5_000));
     counts.disconnected("alice", 2_000);
     counts.expire(3_000, false);
-    List<Change> first = counts.take(10, 5_000);
-    assertThat(first).containsExactly(new Change("alice", 1, 1_000));
+    List<Change<String>> first = counts.take(10, 5_000);
+    assertThat(first).containsExactly(new Change<>("alice", 1, 1_000));
     counts.written(first, 3_001);
-    List<Change> second = counts.take(10, 5_000);
-    assertThat(second).containsExactly(new Change("alice", 0, 2_000));
+    List<Change<String>> second = counts.take(10, 5_000);
+    assertThat(second).containsExactly(new Change<>("alice", 0, 2_000));
     counts.written(second, 3_002);
     assertThat(counts.size()).isZero();
   }
@@ -81,10 +81,10 @@ class ConnectionCountsTest {
     counts.connected("alice", 1_000);
     counts.connected("bob", 2_000);
     assertThat(counts.oldestChange()).isEqualTo(1_000);
-    List<Change> first = counts.take(1, 5_000);
+    List<Change<String>> first = counts.take(1, 5_000);
     assertThat(counts.oldestChange()).isEqualTo(1_000);
     counts.written(first, 2_500);
-    List<Change> second = counts.take(1, 5_000);
+    List<Change<String>> second = counts.take(1, 5_000);
     assertThat(counts.oldestChange()).isEqualTo(2_000);
     counts.failed(second);
     assertThat(counts.oldestChange()).isEqualTo(2_000);
@@ -99,8 +99,8 @@ class ConnectionCountsTest {
       counts.connected("alice", begin);
       counts.failed(counts.take(10, begin));
     }
-    List<Change> all = new ArrayList<>();
-    for (List<Change> next = counts.take(10, 5_000);
+    List<Change<String>> all = new ArrayList<>();
+    for (List<Change<String>> next = counts.take(10, 5_000);
         !next.isEmpty();
         next = counts.take(10, 5_000)) {
       all.addAll(next);
@@ -108,12 +108,12 @@ class ConnectionCountsTest {
     }
     assertThat(all)
         .containsExactly(
-            new Change("alice", 0, 1_500),
-            new Change("alice", 1, 2_000),
-            new Change("alice", 0, 2_500),
-            new Change("alice", 1, 3_000),
-            new Change("alice", 0, 3_500),
-            new Change("alice", 1, 4_000));
+            new Change<>("alice", 0, 1_500),
+            new Change<>("alice", 1, 2_000),
+            new Change<>("alice", 0, 2_500),
+            new Change<>("alice", 1, 3_000),
+            new Change<>("alice", 0, 3_500),
+            new Change<>("alice", 1, 4_000));
   }
 
   @Test
@@ -124,7 +124,7 @@ class ConnectionCountsTest {
       counts.expire(stay * 1_000 + 500, false);
     }
     int changes = 0;
-    for (List<Change> next = counts.take(10, 2_000_000);
+    for (List<Change<String>> next = counts.take(10, 2_000_000);
         !next.isEmpty();
         next = counts.take(10, 2_000_000)) {
       changes++;
@@ -159,7 +159,7 @@ class ConnectionCountsTest {
 
   @Property(tries = 5_000)
   void whateverHappensPostgreSqlEndsUpWithTheTruth(@ForAll("steps") List<Step> steps) {
-    var tested = new ConnectionCounts(Duration.ofMillis(LINGER));
+    var tested = new ConnectionCounts<String>(Duration.ofMillis(LINGER));
     Map<String, Integer> truth = new HashMap<>();
     Map<String, Integer> postgreSql = new HashMap<>();
     long now = 1_000;
@@ -177,14 +177,14 @@ class ConnectionCountsTest {
         case WAIT -> now += LINGER;
         case FLUSH -> {
           tested.expire(now, false);
-          List<Change> changes = tested.take(2, now);
-          assertThat(changes).extracting(Change::user).doesNotHaveDuplicates();
+          List<Change<String>> changes = tested.take(2, now);
+          assertThat(changes).extracting(Change::key).doesNotHaveDuplicates();
           apply(changes, postgreSql);
           tested.written(changes, now);
         }
         case FAIL -> {
           tested.expire(now, false);
-          List<Change> changes = tested.take(2, now);
+          List<Change<String>> changes = tested.take(2, now);
           if (step.applied()) {
             apply(changes, postgreSql);
           }
@@ -197,7 +197,7 @@ class ConnectionCountsTest {
       }
     }
     tested.expire(now + LINGER, false);
-    for (List<Change> changes = tested.take(2, now);
+    for (List<Change<String>> changes = tested.take(2, now);
         !changes.isEmpty();
         changes = tested.take(2, now)) {
       apply(changes, postgreSql);
@@ -212,7 +212,7 @@ class ConnectionCountsTest {
 
   @Property(tries = 5_000)
   void whateverHappensStaysAreWrittenAsTheyWere(@ForAll("steps") List<Step> steps) {
-    var tested = new ConnectionCounts(Duration.ofMillis(LINGER));
+    var tested = new ConnectionCounts<String>(Duration.ofMillis(LINGER));
     Map<String, Integer> online = new HashMap<>();
     Map<String, Stay> last = new HashMap<>();
     Set<Stay> truth = new HashSet<>();
@@ -246,7 +246,7 @@ class ConnectionCountsTest {
         case WAIT -> now += LINGER;
         case FLUSH, FAIL, FENCE -> {
           tested.expire(now, false);
-          List<Change> changes = tested.take(2, now);
+          List<Change<String>> changes = tested.take(2, now);
           if (step.action() == Action.FLUSH || step.applied()) {
             write(changes, open, postgreSql);
           }
@@ -260,7 +260,7 @@ class ConnectionCountsTest {
     }
     now += LINGER;
     tested.expire(now, false);
-    for (List<Change> changes = tested.take(2, now);
+    for (List<Change<String>> changes = tested.take(2, now);
         !changes.isEmpty();
         changes = tested.take(2, now)) {
       write(changes, open, postgreSql);
@@ -272,25 +272,25 @@ class ConnectionCountsTest {
   }
 
   /** As PostgreSQL does: what it has already is left alone. */
-  private static void write(List<Change> changes, Map<String, Long> open, Set<Stay> ended) {
-    for (Change change : changes) {
+  private static void write(List<Change<String>> changes, Map<String, Long> open, Set<Stay> ended) {
+    for (Change<String> change : changes) {
       if (change.connections() > 0) {
-        open.merge(change.user(), change.at(), Math::min);
+        open.merge(change.key(), change.at(), Math::min);
       } else {
-        Long begin = open.remove(change.user());
+        Long begin = open.remove(change.key());
         if (begin != null) {
-          ended.add(new Stay(change.user(), begin, change.at()));
+          ended.add(new Stay(change.key(), begin, change.at()));
         }
       }
     }
   }
 
-  private static void apply(List<Change> changes, Map<String, Integer> postgreSql) {
-    for (Change change : changes) {
+  private static void apply(List<Change<String>> changes, Map<String, Integer> postgreSql) {
+    for (Change<String> change : changes) {
       if (change.connections() == 0) {
-        postgreSql.remove(change.user());
+        postgreSql.remove(change.key());
       } else {
-        postgreSql.put(change.user(), change.connections());
+        postgreSql.put(change.key(), change.connections());
       }
     }
   }

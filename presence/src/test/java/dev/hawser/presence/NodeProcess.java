@@ -20,6 +20,9 @@ import java.util.function.Consumer;
  */
 final class NodeProcess {
 
+  /** What all clients view as long as they are connected. */
+  static final String RESOURCE = "lesson";
+
   private static final String REGISTERED = "registered";
   private static final String LOST = "lost";
 
@@ -163,8 +166,10 @@ final class NodeProcess {
       PresenceRecorder recorder = current.service.recorder();
       if (line.charAt(0) == '+') {
         recorder.connected(words.getLast());
+        recorder.viewing(words.getLast(), RESOURCE, false);
       } else {
         recorder.disconnected(words.getLast());
+        recorder.viewed(words.getLast(), RESOURCE, false, false);
       }
     }
     var unused = current.service.stop().toCompletableFuture().get();

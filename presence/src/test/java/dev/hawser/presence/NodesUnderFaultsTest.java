@@ -3,6 +3,7 @@ package dev.hawser.presence;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.hawser.deploy.embedded.EmbeddedKafka;
 import dev.hawser.deploy.embedded.EmbeddedPostgreSql;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -23,7 +24,8 @@ import org.junit.jupiter.api.Test;
 /**
  * Nodes in processes of their own under churn, while they are killed and paused and PostgreSQL is
  * restarted; the model's own books are the judge. Each user's time online has to be right to within
- * one heartbeat. For longer, and otherwise: {@code -Dhawser.presence.faults.seconds=300
+ * one heartbeat, and so has the time of looking at something; and every stay is told on Kafka once.
+ * For longer, and otherwise: {@code -Dhawser.presence.faults.seconds=300
  * -Dhawser.presence.faults.seed=2 -Dhawser.presence.faults.rate=200}.
  */
 @Tag("alone")
@@ -122,10 +124,11 @@ class NodesUnderFaultsTest {
   @Test
   void everybodysTimeIsRight() throws Exception {
     System.out.printf("seed %d%n", SEED);
-    try (var server = EmbeddedPostgreSql.start()) {
+    try (var server = EmbeddedPostgreSql.start();
+        var kafka = PresenceEvents.kafka()) {
       var database = new TestDatabase(server, "presence");
       for (int node = 0; node < NODES; node++) {
-        start(database, node);
+        start(database, kafka, node);
       }
       Thread churn = Thread.ofPlatform().start(this::churn);
       long end = System.nanoTime() + Duration.ofSeconds(SECONDS).toNanos();
@@ -136,7 +139,7 @@ class NodesUnderFaultsTest {
           Collections.shuffle(next, random);
           faults.addAll(next);
         }
-        inject(faults.remove(), random.nextInt(NODES), server, database);
+        inject(faults.remove(), random.nextInt(NODES), server, kafka, database);
         Thread.sleep(random.nextInt(1_500));
         assertThat(database.violations()).isEmpty();
       }
@@ -150,7 +153,7 @@ class NodesUnderFaultsTest {
                   database
                       .rows(
                           "SELECT count(*) FILTER (WHERE left_at IS NULL),"
-                              + " count(*) FILTER (WHERE left_at IS NOT NULL AND removed_at IS NULL)"
+                              + " count(*) FILTER (WHERE left_at IS NOT NULL AND viewing_removed_at IS NULL)"
                               + " FROM gateway_nodes")
                       .equals(List.of(NODES + "|0")));
       for (int node = 0; node < NODES; node++) {
@@ -162,7 +165,10 @@ class NodesUnderFaultsTest {
       assertThat(database.violations()).isEmpty();
       assertThat(database.rows("SELECT * FROM watching_times WHERE terminate_at IS NULL"))
           .isEmpty();
-      judge(database);
+      judge(database, "presence_stays");
+      judge(database, "viewing_stays");
+      assertThat(database.rows("SELECT * FROM presence_events")).isEmpty();
+      PresenceEvents.assertTold(kafka, database);
     } finally {
       churning = false;
       for (NodeProcess node : nodes) {
@@ -173,12 +179,12 @@ class NodesUnderFaultsTest {
     }
   }
 
-  private void start(TestDatabase database, int node) throws Exception {
+  private void start(TestDatabase database, EmbeddedKafka kafka, int node) throws Exception {
     var process =
         new NodeProcess(
             database.configuration(
-                "linger = %dms, heartbeat-interval = %dms, node-timeout = %dms"
-                    .formatted(LINGER, HEARTBEAT, NODE_TIMEOUT)),
+                "linger = %dms, heartbeat-interval = %dms, node-timeout = %dms, events %s"
+                    .formatted(LINGER, HEARTBEAT, NODE_TIMEOUT, PresenceEvents.settings(kafka))),
             "10.0.0.%d:7355".formatted(node));
     process.onLost(
         lost -> {
@@ -230,7 +236,8 @@ class NodesUnderFaultsTest {
     }
   }
 
-  private void inject(Fault fault, int node, EmbeddedPostgreSql server, TestDatabase database)
+  private void inject(
+      Fault fault, int node, EmbeddedPostgreSql server, EmbeddedKafka kafka, TestDatabase database)
       throws Exception {
     System.out.printf("%s %d%n", fault, node);
     switch (fault) {
@@ -241,7 +248,7 @@ class NodesUnderFaultsTest {
           books.ended(node, System.currentTimeMillis());
         }
         Thread.sleep(random.nextInt(3_000));
-        start(database, node);
+        start(database, kafka, node);
         reopen(node);
       }
       case SHORT_PAUSE -> pause(node, HEARTBEAT + random.nextLong(HEARTBEAT));
@@ -281,15 +288,16 @@ class NodesUnderFaultsTest {
     }
   }
 
-  private void judge(TestDatabase database) {
+  private void judge(TestDatabase database, String stays) {
     Map<String, List<Span>> recorded = new HashMap<>();
     for (String row :
         database.rows(
             """
             SELECT user_id, (extract(epoch FROM join_at) * 1000)::bigint,
                    (extract(epoch FROM terminate_at) * 1000)::bigint
-            FROM presence_stays ORDER BY join_at
-            """)) {
+            FROM %s ORDER BY join_at
+            """
+                .formatted(stays))) {
       List<String> fields = List.of(row.split("\\|", -1));
       recorded
           .computeIfAbsent(fields.getFirst(), user -> new ArrayList<>())
@@ -324,7 +332,8 @@ class NodesUnderFaultsTest {
       }
     }
     System.out.printf(
-        "%d users (%d spared for an outage), %d terms, %d stays, %d wrong%n",
+        "%s: %d users (%d spared for an outage), %d terms, %d stays, %d wrong%n",
+        stays,
         users.size(),
         spared,
         terms,

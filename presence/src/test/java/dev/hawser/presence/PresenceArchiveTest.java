@@ -120,7 +120,8 @@ class PresenceArchiveTest {
   @Test
   void whatIsOlderThanTheRetentionIsForgotten() {
     for (int days : new int[] {0, 100, 200}) {
-      database.execute("SELECT watching_times_month(now() - interval '" + days + " days')");
+      database.execute(
+          "SELECT presence_month('watching_times', now() - interval '" + days + " days')");
       stay("user-" + days, (days + 1) + " days", days + " days 2 hours");
     }
     stay("wild", "40 years", "39 years");

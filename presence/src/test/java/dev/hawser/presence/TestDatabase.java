@@ -114,6 +114,22 @@ public final class TestDatabase {
                        PARTITION BY user_id ORDER BY join_at, terminate_at NULLS LAST) AS before
               FROM presence_stays) AS stay
         WHERE before > join_at
+        UNION ALL
+        SELECT 'more than one open view', user_id FROM viewing_times
+        WHERE terminate_at IS NULL GROUP BY user_id, resource, idle HAVING count(*) > 1
+        UNION ALL
+        SELECT 'view of a node that left: ' || key, user_id
+        FROM viewing_times CROSS JOIN LATERAL jsonb_object_keys(nodes) AS key
+        LEFT JOIN gateway_nodes ON key = node || '#' || incarnation
+        WHERE incarnation IS NULL OR viewing_removed_at IS NOT NULL
+        UNION ALL
+        SELECT 'view overlaps with the one before', user_id
+        FROM (SELECT user_id, join_at,
+                     lag(coalesce(terminate_at, 'infinity')) OVER (
+                       PARTITION BY user_id, resource, idle
+                       ORDER BY join_at, terminate_at NULLS LAST) AS before
+              FROM viewing_stays) AS view
+        WHERE before > join_at
         """);
   }
 

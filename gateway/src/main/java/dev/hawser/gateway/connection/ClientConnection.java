@@ -73,6 +73,12 @@ public final class ClientConnection implements Receiver {
 
   private String clientVersion = "";
 
+  /** What the client has said that it looks at; null if it never has. */
+  private @Nullable Viewing viewing;
+
+  /** How often it looked at something else since the last ping. */
+  private byte viewChanges;
+
   /** Its place in the loop's wheels; {@link TimerWheel} keeps these. */
   @Nullable TimerWheel wheel;
 
@@ -88,6 +94,7 @@ public final class ClientConnection implements Receiver {
   private static final class Connecting {
     final ClientCommand.Connect command;
     final Deque<ClientCommand> behind = new ArrayDeque<>(0);
+    @Nullable Viewing viewing;
     int bytes;
 
     Connecting(ClientCommand.Connect command) {
@@ -165,6 +172,9 @@ public final class ClientConnection implements Receiver {
     }
     if (wasConnected) {
       tell(() -> services.listener().disconnected(identity.user()));
+      if (viewing != null) {
+        tell(() -> services.listener().viewing(identity.user(), viewing, null));
+      }
     }
     tell(() -> services.listener().closed(code));
   }
@@ -257,6 +267,7 @@ public final class ClientConnection implements Receiver {
     awaitingPong = true;
     pinged = written;
     written = 0;
+    viewChanges = 0;
     write(new ServerFrame.Ping());
     watchExpiry();
   }
@@ -337,10 +348,15 @@ public final class ClientConnection implements Receiver {
   }
 
   private void onRpc(ClientCommand.Rpc command) {
-    if (!command.method().equals("ack")) {
-      error(command.id(), ErrorCode.NOT_AVAILABLE);
-      return;
+    switch (command.method()) {
+      case "ack" -> onAck(command);
+      case "viewing" -> onViewing(command, KnownField.RESOURCE.in(command.data()), null);
+      case "idle" -> onViewing(command, null, KnownField.IDLE.in(command.data()));
+      default -> error(command.id(), ErrorCode.NOT_AVAILABLE);
     }
+  }
+
+  private void onAck(ClientCommand.Rpc command) {
     String offset = KnownField.OFFSET.in(command.data());
     if (offset == null || !offset.matches("\\d{1,18}")) {
       error(command.id(), ErrorCode.BAD_REQUEST);
@@ -350,10 +366,44 @@ public final class ClientConnection implements Receiver {
     reply(command.id(), new Result.RpcResult(Payload.EMPTY));
   }
 
+  /** One of resource and idle has to be there. */
+  private void onViewing(
+      ClientCommand.Rpc command, @Nullable String resource, @Nullable String idle) {
+    Viewing next =
+        resource == null && idle == null
+            ? null
+            : Objects.requireNonNullElse(viewing, Viewing.NOTHING).with(resource, idle);
+    if (next == null) {
+      error(command.id(), ErrorCode.BAD_REQUEST);
+    } else if (viewChanges == MAX_VIEW_CHANGES) {
+      error(command.id(), ErrorCode.TOO_MANY_REQUESTS);
+    } else {
+      viewChanges++;
+      view(next);
+      reply(command.id(), new Result.RpcResult(Payload.EMPTY));
+    }
+  }
+
+  private void view(Viewing next) {
+    if (!next.equals(viewing)) {
+      services.listener().viewing(identity.user(), viewing, next);
+      viewing = next;
+    }
+  }
+
   private void onConnect(ClientCommand.Connect command) {
     state = State.CONNECTING;
     connecting = new Connecting(command);
     clientVersion = cut(command.name()) + "/" + cut(command.version());
+    String resource = KnownField.VIEWING.in(command.data());
+    String idle = KnownField.IDLE.in(command.data());
+    if (resource != null || idle != null) {
+      connecting.viewing = Viewing.NOTHING.with(resource, idle);
+      if (connecting.viewing == null) {
+        refuse(ErrorCode.BAD_REQUEST);
+        return;
+      }
+    }
     var unused =
         services
             .authenticator()
@@ -399,6 +449,9 @@ public final class ClientConnection implements Receiver {
     connecting = null;
     services.admission().handshakeEnded();
     services.listener().connected(identity.user());
+    if (answered.viewing != null) {
+      view(answered.viewing);
+    }
     int interval = loop.heartbeat(this);
     Map<String, Result.SubscribeResult> subscriptions =
         identity.anonymous()

@@ -1,6 +1,7 @@
 package dev.hawser.gateway.connection;
 
 import dev.hawser.protocol.client.DisconnectCode;
+import org.jspecify.annotations.Nullable;
 
 /** Told what happens to the node's connections: presence and metrics listen. Must not block. */
 public interface ConnectionListener {
@@ -10,6 +11,14 @@ public interface ConnectionListener {
 
   /** A client that was connected is gone. */
   void disconnected(String user);
+
+  /**
+   * A client that is connected, or was until now, looks at something else.
+   *
+   * @param before null if it had not said anything
+   * @param after null if it is gone
+   */
+  default void viewing(String user, @Nullable Viewing before, @Nullable Viewing after) {}
 
   /**
    * A transport ended, whether its client was connected or not.

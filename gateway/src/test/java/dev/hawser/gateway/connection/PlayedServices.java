@@ -182,6 +182,11 @@ public final class PlayedServices {
     }
 
     @Override
+    public void viewing(String user, @Nullable Viewing before, @Nullable Viewing after) {
+      hear("viewing " + user + " " + before + " " + after);
+    }
+
+    @Override
     public void closed(DisconnectCode code) {
       hear("closed " + code.code());
     }

@@ -11,6 +11,15 @@ public enum KnownField {
   /** In the data of a connect: which of the user's devices it is. */
   DEVICE("device"),
 
+  /** In the data of a connect: what the client looks at. */
+  VIEWING("viewing"),
+
+  /** In the data of the rpc {@code viewing}: the same. */
+  RESOURCE("resource"),
+
+  /** In the data of a connect and of the rpc {@code idle}: whether nobody is there. */
+  IDLE("idle"),
+
   /** In the data of the rpc {@code ack}: everything up to this offset has arrived. */
   OFFSET("offset");
 
@@ -23,7 +32,7 @@ public enum KnownField {
   }
 
   /**
-   * The value, if it is a string or a number.
+   * The value, if it is a string, an integer, true or false.
    *
    * @param object what should be a JSON object; anything else has no fields
    */
@@ -39,9 +48,10 @@ public enum KnownField {
         boolean found = parser.currentName().equals(key);
         JsonToken value = parser.nextToken();
         if (found) {
-          return value == JsonToken.VALUE_STRING || value == JsonToken.VALUE_NUMBER_INT
-              ? parser.getText()
-              : null;
+          return switch (value) {
+            case VALUE_STRING, VALUE_NUMBER_INT, VALUE_TRUE, VALUE_FALSE -> parser.getText();
+            default -> null;
+          };
         }
         parser.skipChildren();
       }
