@@ -6,8 +6,9 @@ SET maintenance_work_mem = '256MB';
 -- The archive's indexes are made at once, and not entry by entry.
 CREATE TEMPORARY TABLE definitions AS
 SELECT indexrelid::regclass AS name, replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON ') AS statement
-FROM pg_index WHERE indrelid = 'watching_times_archive'::regclass;
-SELECT watching_times_month(now() - month * interval '1 month') FROM generate_series(0, 2) AS month;
+FROM pg_index WHERE indrelid IN ('watching_times_archive'::regclass, 'viewing_times_archive'::regclass);
+SELECT presence_month(name, now() - month * interval '1 month')
+FROM generate_series(0, 2) AS month, unnest('{watching_times, viewing_times}'::text[]) AS name;
 DO $$
 BEGIN
   EXECUTE (SELECT string_agg('DROP INDEX ' || name, ';') FROM definitions);
@@ -47,6 +48,13 @@ seen AS (
 INSERT INTO watching_times_archive (id, user_id, join_at, terminate_at)
 SELECT -row_number() OVER (ORDER BY join_at), user_id, join_at, terminate_at FROM stays
 WHERE terminate_at <= now() - interval '1 hour' ORDER BY join_at;
+-- Everybody looks at one of 2,000 lessons meanwhile, some of them at the same one; one in seven is idle.
+INSERT INTO viewing_times_archive (id, user_id, resource, idle, join_at, terminate_at)
+SELECT id, user_id, 'lesson-' || ceil(2000 * random() ^ 2), id % 7 = 0, join_at, terminate_at
+FROM watching_times_archive;
+INSERT INTO viewing_times (user_id, resource, idle, join_at, terminate_at, nodes)
+SELECT user_id, 'lesson-' || ceil(2000 * random() ^ 2), id % 7 = 0, join_at, terminate_at, nodes
+FROM watching_times;
 DO $$
 BEGIN
   EXECUTE (SELECT string_agg(statement, ';') FROM definitions);

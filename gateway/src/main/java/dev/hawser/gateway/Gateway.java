@@ -15,6 +15,7 @@ import dev.hawser.gateway.connection.ConnectionServices;
 import dev.hawser.gateway.connection.DrainSettings;
 import dev.hawser.gateway.connection.LoadWatch;
 import dev.hawser.gateway.connection.Upstream;
+import dev.hawser.gateway.connection.Viewing;
 import dev.hawser.gateway.http.ConnectionUrlRoute;
 import dev.hawser.gateway.http.HttpServer;
 import dev.hawser.gateway.http.ServerApi;

@@ -18,6 +18,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -34,6 +35,9 @@ public final class ClientConnection implements Receiver {
 
   private static final int MAX_CHANNEL_LENGTH = 255;
   private static final int MAX_WAITING_COMMANDS = 256;
+
+  /** Between two pings: each is a row in PostgreSQL. */
+  private static final int MAX_VIEW_CHANGES = 50;
 
   /** Of the client's name, version, and device, which are kept. */
   private static final int MAX_VERSION_LENGTH = 64;

@@ -17,6 +17,7 @@ import dev.hawser.protocol.client.Publication;
 import dev.hawser.protocol.client.Result;
 import dev.hawser.protocol.client.ServerFrame;
 import java.time.Instant;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
@@ -239,6 +240,87 @@ class CommandsTest {
       assertThat(client.end()).isEqualTo(new End(3005, "connection expired"));
       assertThat(Instant.now()).isBetween(expiry, expiry.plusSeconds(3));
       await().until(() -> edge.played.heard.contains("closed 3005"));
+    }
+  }
+
+  private static Payload json(String text) {
+    return new Payload(text.getBytes(UTF_8));
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void aClientSaysWhatItLooksAtAndWhetherAnybodyIsThere(Door door) {
+    String user = Edge.newUser();
+    var lesson = new Viewing("lesson-7", false);
+    var idle = new Viewing("lesson-7", true);
+    var nothing = new Viewing("", true);
+    try (var edge = Edge.open(door, "")) {
+      try (var client = edge.connected(user)) {
+        for (var command :
+            List.of(
+                new ClientCommand.Rpc(2, "viewing", json("{\"resource\": \"lesson-7\"}")),
+                new ClientCommand.Rpc(3, "viewing", json("{\"resource\": \"lesson-7\"}")),
+                new ClientCommand.Rpc(4, "idle", json("{\"idle\": true}")),
+                new ClientCommand.Rpc(5, "viewing", json("{\"resource\": \"\"}")))) {
+          assertThat(answer(client, command))
+              .isEqualTo(new ServerFrame.Reply(command.id(), new Result.RpcResult(Payload.EMPTY)));
+        }
+      }
+      await().until(() -> edge.played.heard.contains("closed 3000"));
+      assertThat(edge.played.heard.stream().filter(what -> what.startsWith("viewing")))
+          .containsExactly(
+              "viewing %s null %s".formatted(user, lesson),
+              "viewing %s %s %s".formatted(user, lesson, idle),
+              "viewing %s %s %s".formatted(user, idle, nothing),
+              "viewing %s %s null".formatted(user, nothing));
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void whatAClientLooksAtMayBeInItsConnect(Door door) {
+    String user = Edge.newUser();
+    try (var edge = Edge.open(door, "");
+        var client = edge.upgraded();
+        var wrong = edge.upgraded()) {
+      client.send(connect(user, "{\"viewing\": \"doc\", \"idle\": true}"));
+      assertThat(client.message()).isInstanceOf(ServerFrame.Reply.class);
+      assertThat(edge.played.heard)
+          .containsExactly(
+              "connected " + user, "viewing %s null %s".formatted(user, new Viewing("doc", true)));
+      wrong.send(connect(user, "{\"viewing\": \"doc\", \"idle\": \"perhaps\"}"));
+      assertThat(wrong.message()).isEqualTo(error(1, ErrorCode.BAD_REQUEST));
+    }
+  }
+
+  private static ClientCommand.Connect connect(String user, String data) {
+    return new ClientCommand.Connect(1, Tokens.of(user), json(data), Map.of(), "", "", Map.of());
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void whatCannotBeLookedAtIsAnErrorAndTooMuchOfItToo(Door door) {
+    try (var client = Edge.shared(door).connected(Edge.newUser())) {
+      for (String wrong :
+          List.of(
+              "{}",
+              "7",
+              "{\"resource\": {}}",
+              "{\"resource\": \"\\ud800\"}",
+              "{\"resource\": \"\\u0000\"}",
+              "{\"resource\": \"" + "x".repeat(256) + "\"}")) {
+        assertThat(answer(client, new ClientCommand.Rpc(2, "viewing", json(wrong))))
+            .as(wrong)
+            .isEqualTo(error(2, ErrorCode.BAD_REQUEST));
+      }
+      assertThat(answer(client, new ClientCommand.Rpc(3, "idle", json("{\"idle\": 1}"))))
+          .isEqualTo(error(3, ErrorCode.BAD_REQUEST));
+      for (int i = 0; i < 50; i++) {
+        var change = new ClientCommand.Rpc(4, "viewing", json("{\"resource\": " + i + "}"));
+        assertThat(answer(client, change)).isInstanceOf(ServerFrame.Reply.class);
+      }
+      var more = new ClientCommand.Rpc(5, "idle", json("{\"idle\": true}"));
+      assertThat(answer(client, more)).isEqualTo(error(5, ErrorCode.TOO_MANY_REQUESTS));
     }
   }
 }

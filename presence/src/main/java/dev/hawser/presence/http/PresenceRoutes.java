@@ -23,6 +23,7 @@ public final class PresenceRoutes {
   private final Questions questions;
   private final OnlineQuestions online;
   private final StayQuestions stays;
+  private final ViewingQuestions viewing;
   private final TrendQuestions trends;
 
   /**
@@ -35,6 +36,7 @@ public final class PresenceRoutes {
     this.questions = new Questions(database, answers);
     this.online = new OnlineQuestions(questions, clock);
     this.stays = new StayQuestions(questions, clock);
+    this.viewing = new ViewingQuestions(questions, clock);
     this.trends = new TrendQuestions(questions, clock);
   }
 
@@ -59,6 +61,7 @@ public final class PresenceRoutes {
             () -> questions.only(HttpMethods.GET, () -> getFromResource("openapi/presence.json"))),
         online.route(),
         stays.route(),
+        viewing.route(),
         trends.route(),
         complete(answers.problem(StatusCodes.NOT_FOUND, "see /api/openapi.json", null)));
   }

@@ -6,7 +6,9 @@ import static org.apache.pekko.http.javadsl.server.Directives.extractRequest;
 
 import dev.hawser.presence.PresenceDatabase;
 import io.r2dbc.spi.Row;
+import java.time.DateTimeException;
 import java.time.Instant;
+import java.time.ZoneId;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletionStage;
@@ -25,8 +27,46 @@ final class Questions {
   static final int MAX_LIMIT = 1_000;
   private static final int DEFAULT_LIMIT = 100;
 
+  static final ZoneId UTC = ZoneId.of("UTC");
+  static final Instant FAR = Instant.parse("9999-12-31T00:00:00Z");
+
   /** A statement with the values of {@code $1}, {@code $2}, … */
   record Select(String sql, List<?> parameters) {}
+
+  /** Of a row in a list, latest begin first. */
+  record Place(Instant joinAt, long id) {
+
+    /** Before all of them. */
+    static final Place FIRST = new Place(FAR, Long.MAX_VALUE);
+
+    static Place parse(String cursor) {
+      String[] parts = cursor.split(" ", -1);
+      try {
+        if (parts.length == 2) {
+          return new Place(Instant.parse(parts[0]), Long.parseLong(parts[1]));
+        }
+      } catch (DateTimeException | NumberFormatException notOurs) {
+        // Said below.
+      }
+      throw QueryParameters.badCursor(cursor);
+    }
+  }
+
+  /** In seconds, both inclusive. */
+  record Lengths(long min, long max) {
+
+    /** Longer than any. */
+    static final long ENDLESS = Integer.MAX_VALUE;
+
+    static Lengths of(QueryParameters parameters) {
+      long min = parameters.integer("min_seconds", 0, ENDLESS).orElse(0);
+      long max = parameters.integer("max_seconds", 0, ENDLESS).orElse(ENDLESS);
+      if (min > max) {
+        throw QueryParameters.bad("min_seconds", Long.toString(min), "at most max_seconds");
+      }
+      return new Lengths(min, max);
+    }
+  }
 
   final Answers answers;
   private final PresenceDatabase database;
@@ -97,5 +137,10 @@ final class Questions {
   static @Nullable String instantText(Row row, String column) {
     Instant instant = row.get(column, Instant.class);
     return instant == null ? null : instant.toString();
+  }
+
+  /** To the microsecond, as PostgreSQL keeps time. */
+  static double seconds(Row row, String column) {
+    return Math.round(number(row, column, Double.class) * 1e6) / 1e6;
   }
 }

@@ -3,15 +3,17 @@ package dev.hawser.presence.http;
 import static dev.hawser.presence.http.Questions.instant;
 import static dev.hawser.presence.http.Questions.instantText;
 import static dev.hawser.presence.http.Questions.number;
+import static dev.hawser.presence.http.Questions.seconds;
 import static dev.hawser.presence.http.Questions.text;
 import static org.apache.pekko.http.javadsl.server.Directives.concat;
 import static org.apache.pekko.http.javadsl.server.Directives.path;
 import static org.apache.pekko.http.javadsl.server.PathMatchers.segment;
 
+import dev.hawser.presence.http.Questions.Lengths;
+import dev.hawser.presence.http.Questions.Place;
 import dev.hawser.presence.http.Questions.Select;
 import io.r2dbc.spi.Row;
 import java.time.Clock;
-import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDate;
@@ -30,14 +32,8 @@ import org.jspecify.annotations.Nullable;
 /** Stays, and how long users were online. */
 final class StayQuestions {
 
-  private static final ZoneId UTC = ZoneId.of("UTC");
   private static final Duration DEFAULT_RANGE = Duration.ofDays(7);
   private static final Duration MAX_RANGE = Duration.ofDays(366);
-
-  /** In seconds: longer than any. */
-  private static final long ENDLESS = Integer.MAX_VALUE;
-
-  private static final Instant FAR = Instant.parse("9999-12-31T00:00:00Z");
 
   /**
    * One stay.
@@ -209,15 +205,11 @@ final class StayQuestions {
 
   private CompletionStage<Answer<WatchingTime>> stays(QueryParameters parameters) {
     int limit = Questions.limit(parameters);
-    Instant from = parameters.instant("from", UTC).orElse(Instant.EPOCH);
-    Instant to = parameters.instant("to", UTC).orElse(FAR);
+    Instant from = parameters.instant("from", Questions.UTC).orElse(Instant.EPOCH);
+    Instant to = parameters.instant("to", Questions.UTC).orElse(Questions.FAR);
     QueryParameters.requireOrder(from, to);
-    long min = parameters.integer("min_seconds", 0, ENDLESS).orElse(0);
-    long max = parameters.integer("max_seconds", 0, ENDLESS).orElse(ENDLESS);
-    if (min > max) {
-      throw QueryParameters.bad("min_seconds", Long.toString(min), "at most max_seconds");
-    }
-    Optional<Place> behind = parameters.cursor().map(Place::parse);
+    Lengths lengths = Lengths.of(parameters);
+    Place behind = parameters.cursor().map(Place::parse).orElse(Place.FIRST);
     var filter =
         new Filter(
             parameters.text("user"),
@@ -225,10 +217,10 @@ final class StayQuestions {
             parameters.flag("online"),
             from,
             to,
-            min,
-            max,
-            behind.map(Place::joinAt).orElse(FAR),
-            behind.map(Place::id).orElse(Long.MAX_VALUE));
+            lengths.min(),
+            lengths.max(),
+            behind.joinAt(),
+            behind.id());
     return questions
         .rows(stays(filter, limit), this::watchingTime)
         .thenApply(
@@ -236,21 +228,6 @@ final class StayQuestions {
               String next = Questions.next(rows, limit, row -> row.joinAt() + " " + row.id());
               return new Answer<>(new WatchingTimePage(rows, next), WatchingTime.class, rows, next);
             });
-  }
-
-  /** Of a row in the order of a list. */
-  private record Place(Instant joinAt, long id) {
-    static Place parse(String cursor) {
-      String[] parts = cursor.split(" ", -1);
-      try {
-        if (parts.length == 2) {
-          return new Place(Instant.parse(parts[0]), Long.parseLong(parts[1]));
-        }
-      } catch (DateTimeException | NumberFormatException notOurs) {
-        // Said below.
-      }
-      throw QueryParameters.badCursor(cursor);
-    }
   }
 
   private WatchingTime watchingTime(Row row) {
@@ -280,7 +257,7 @@ final class StayQuestions {
             row ->
                 new DaySeconds(
                     Objects.requireNonNull(row.get("day", LocalDate.class)).toString(),
-                    seconds(row)))
+                    seconds(row, "seconds")))
         .thenApply(
             rows -> {
               var days = new TreeMap<String, Double>();
@@ -315,7 +292,7 @@ final class StayQuestions {
     return questions
         .rows(
             viewingTimes(day, zone, now, parameters.cursor().orElse(""), limit),
-            row -> new UserSeconds(text(row, "user_id"), seconds(row)))
+            row -> new UserSeconds(text(row, "user_id"), seconds(row, "seconds")))
         .thenApply(
             rows -> {
               String next = Questions.next(rows, limit, UserSeconds::user);
@@ -325,10 +302,5 @@ final class StayQuestions {
                   rows,
                   next);
             });
-  }
-
-  /** To the microsecond, as PostgreSQL keeps time. */
-  private static double seconds(Row row) {
-    return Math.round(number(row, "seconds", Double.class) * 1e6) / 1e6;
   }
 }

@@ -94,7 +94,7 @@ class MillionStaysTest {
         data.rows(
             """
             SELECT relname FROM pg_class
-            WHERE relkind = 'r' AND relname LIKE 'watching\\_%' AND reltuples > 1000 ORDER BY relname
+            WHERE relkind = 'r' AND relname ~ '^(watching|viewing)_' AND reltuples > 1000 ORDER BY relname
             """);
     assertThat(large).hasSizeGreaterThan(3).contains("watching_times", "watching_users");
     now = Instant.now();
@@ -136,6 +136,10 @@ class MillionStaysTest {
   /** Cohorts of an ordinary day, not of the first ones, when everybody is new. */
   private static LocalDate date(Random random) {
     return LocalDate.ofInstant(now, ZoneOffset.UTC).minusDays(12 + random.nextInt(30));
+  }
+
+  private static String lesson(Random random) {
+    return "lesson-" + (1 + random.nextInt(2_000));
   }
 
   private static List<String> users(Random random) {
@@ -327,6 +331,43 @@ class MillionStaysTest {
                         far),
                     100),
             random -> request("/watching-times?node=10.0.0.1:7355")),
+        new Question(
+            "who looks at a lesson, 100",
+            random -> ViewingQuestions.viewers(lesson(random), "", 100),
+            random -> request("/resources/%s/viewers".formatted(lesson(random)))),
+        new Question(
+            "what a user looked at, 7 days",
+            random -> {
+              Instant to = instant(random);
+              return ViewingQuestions.viewingOf(
+                  user(random), to.minus(Duration.ofDays(7)), to, BERLIN, now);
+            },
+            random -> {
+              Instant to = instant(random);
+              return request("/viewing/%s?to=%s&zone=Europe/Berlin".formatted(user(random), to));
+            }),
+        new Question(
+            "viewing time of a lesson on a day, 100",
+            random -> ViewingQuestions.times(lesson(random), date(random), BERLIN, now, "", 100),
+            random ->
+                request(
+                    "/resources/%s/viewing-time?zone=Europe/Berlin&day=%s"
+                        .formatted(lesson(random), date(random)))),
+        new Question(
+            "views of a lesson of 2 to 60 minutes, 100",
+            random ->
+                ViewingQuestions.views(
+                    lesson(random),
+                    Questions.Place.FIRST,
+                    Instant.EPOCH,
+                    far,
+                    new Questions.Lengths(120, 3_600),
+                    Optional.empty(),
+                    100),
+            random ->
+                request(
+                    "/resources/%s/views?min_seconds=120&max_seconds=3600"
+                        .formatted(lesson(random)))),
         new Question(
             "concurrent users, a day by minutes",
             random -> {

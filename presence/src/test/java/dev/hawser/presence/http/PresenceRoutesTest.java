@@ -358,7 +358,7 @@ class PresenceRoutesTest {
         JsonNode schema =
             operation.getValue().at("/responses/200/content/application~1json/schema");
         List<String> uris = new ArrayList<>();
-        String plain = path.getKey().replace("{user}", "alice");
+        String plain = path.getKey().replace("{user}", "alice").replace("{resource}", "lesson");
         uris.add(plain);
         for (JsonNode parameter : operation.getValue().path("parameters")) {
           if (parameter.path("in").asText().equals("query")) {
@@ -400,6 +400,10 @@ class PresenceRoutesTest {
             "get /api/retention",
             "get /api/watching-times",
             "get /api/online",
+            "get /api/viewing/{user}",
+            "get /api/resources/{resource}/viewers",
+            "get /api/resources/{resource}/viewing-time",
+            "get /api/resources/{resource}/views",
             "get /api/openapi.json");
   }
 

@@ -434,4 +434,90 @@ class QuestionsTest {
       data.rows("SELECT now() AT TIME ZONE '" + zone + "'");
     }
   }
+
+  private void views(String... views) {
+    for (String view : views) {
+      String[] parts = view.split(" ", -1);
+      boolean open = parts[4].equals("open");
+      data.execute(
+          "INSERT INTO viewing_times (user_id, resource, idle, join_at, terminate_at, nodes)"
+              + " VALUES ('%s', '%s', %s, '%s', %s, '%s')"
+                  .formatted(
+                      parts[0],
+                      parts[1],
+                      parts[2].equals("idle"),
+                      parts[3],
+                      open ? "NULL" : "'" + parts[4] + "'",
+                      open ? "{\"10.0.0.1:7355#1\": 1}" : "{}"));
+    }
+  }
+
+  @Test
+  void whoLooksAtWhatAndForHowLong() throws Exception {
+    views(
+        // Idle on one client only is not idle.
+        "alice doc active 2025-11-20T10:00:00Z 2025-11-20T10:30:00Z",
+        "alice doc idle 2025-11-20T10:20:00Z 2025-11-20T11:00:00Z",
+        "alice doc active 2025-11-20T22:30:00Z 2025-11-20T23:30:00Z",
+        "alice lesson active 2025-11-20T10:00:00Z 2025-11-20T10:00:01.5Z",
+        "bob doc active 2025-11-20T10:00:00Z 2025-11-20T10:01:00Z",
+        "bob doc idle 2025-11-24T11:00:00Z open",
+        "carol doc active 2025-11-24T11:30:00Z open",
+        "carol doc idle 2025-11-24T11:00:00Z open",
+        "dave lesson active 2025-11-24T11:00:00Z open");
+    for (boolean archived : new boolean[] {false, true}) {
+      assertThat(send("/api/resources/doc/viewers?format=csv").body())
+          .isEqualTo(
+              """
+              user,since,idle
+              bob,2025-11-24T11:00:00Z,true
+              carol,2025-11-24T11:00:00Z,false
+              """
+                  .replace("\n", "\r\n"));
+      assertThat(
+              send("/api/viewing/alice?from=2025-11-20&to=2025-11-22&zone=Europe/Berlin&format=csv")
+                  .body())
+          .isEqualTo(
+              """
+              resource,day,seconds,idleSeconds
+              doc,2025-11-20,3600.0,1800.0
+              doc,2025-11-21,1800.0,0.0
+              lesson,2025-11-20,1.5,0.0
+              """
+                  .replace("\n", "\r\n"));
+      assertThat(send("/api/resources/doc/viewing-time?day=2025-11-20&format=csv").body())
+          .isEqualTo(
+              """
+              user,seconds,idleSeconds
+              alice,5400.0,1800.0
+              bob,60.0,0.0
+              """
+                  .replace("\n", "\r\n"));
+      // Up to now, which is noon.
+      assertThat(send("/api/resources/doc/viewing-time?day=2025-11-24&format=csv").body())
+          .isEqualTo(
+              """
+              user,seconds,idleSeconds
+              bob,0.0,3600.0
+              carol,1800.0,1800.0
+              """
+                  .replace("\n", "\r\n"));
+      assertThat(
+              get("/api/resources/doc/views?from=2025-11-20&to=2025-11-21&min_seconds=100")
+                  .path("rows")
+                  .valueStream()
+                  .map(row -> row.path("user").asText() + " " + row.path("seconds").asInt()))
+          .containsExactly("alice 3600", "alice 2400", "alice 1800");
+      assertThat(get("/api/resources/doc/views?node=10.0.0.1:7355").path("rows")).hasSize(3);
+      JsonNode first = get("/api/resources/doc/views?limit=4");
+      JsonNode second =
+          get("/api/resources/doc/views?limit=4&cursor=" + first.path("next").asText());
+      assertThat(first.path("rows")).hasSize(4);
+      assertThat(second.path("rows")).hasSize(3);
+      if (!archived) {
+        data.archive(database);
+        assertThat(data.rows("SELECT count(*) FROM viewing_times")).containsExactly("4");
+      }
+    }
+  }
 }
