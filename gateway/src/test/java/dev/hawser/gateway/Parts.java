@@ -44,6 +44,8 @@ final class Parts implements AutoCloseable {
             PARTITIONS,
             "hawser.upstream",
             1,
+            "hawser.presence",
+            1,
             "hawser.broadcast",
             2,
             "hawser.events.dlq",
@@ -141,7 +143,8 @@ final class Parts implements AutoCloseable {
     long deadline = System.nanoTime() + Duration.ofSeconds(20).toNanos();
     try (var consumer =
         new KafkaConsumer<>(
-            Map.<String, Object>of("bootstrap.servers", kafka.bootstrapServers()),
+            Map.<String, Object>of(
+                "bootstrap.servers", kafka.bootstrapServers(), "isolation.level", "read_committed"),
             new ByteArrayDeserializer(),
             new ByteArrayDeserializer())) {
       consumer.assign(List.of(partition));

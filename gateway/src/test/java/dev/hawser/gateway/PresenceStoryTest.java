@@ -1,5 +1,6 @@
 package dev.hawser.gateway;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -9,7 +10,9 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -160,5 +163,44 @@ class PresenceStoryTest {
     } finally {
       node.close();
     }
+  }
+
+  /** What clients look at is in the table, in an answer, and told with the rest on Kafka. */
+  @Test
+  void whatUsersLookAtAndWhenTheyComeAndGoIsTold() throws Exception {
+    TestNode node = TestNode.ready(parts, SETTINGS + "\nhawser.presence.events.enabled = on");
+    try {
+      Tab tab = open(node, Door.NETTY, "alice");
+      call(tab, "viewing", "{\"resource\": \"lesson 7\"}");
+      call(tab, "idle", "{\"idle\": true}");
+      await()
+          .untilAsserted(
+              () ->
+                  assertThat(node.api("/api/resources/lesson%207/viewers").body())
+                      .contains("\"user\":\"alice\"", "\"idle\":true"));
+      tab.close();
+      List<String> told =
+          parts.records("hawser.presence", 6).stream()
+              .map(record -> new String(record.value(), UTF_8))
+              .map(event -> event.replaceAll("\"(at|since)\":\"[^\"]*\",?", ""))
+              .toList();
+      assertThat(told)
+          .containsExactlyInAnyOrder(
+              "{\"event\":\"online\",\"user\":\"alice\",\"connections\":1}",
+              "{\"event\":\"view-began\",\"user\":\"alice\",\"connections\":1,\"resource\":\"lesson 7\",\"idle\":false}",
+              "{\"event\":\"view-ended\",\"user\":\"alice\",\"connections\":0,\"resource\":\"lesson 7\",\"idle\":false}",
+              "{\"event\":\"view-began\",\"user\":\"alice\",\"connections\":1,\"resource\":\"lesson 7\",\"idle\":true}",
+              "{\"event\":\"view-ended\",\"user\":\"alice\",\"connections\":0,\"resource\":\"lesson 7\",\"idle\":true}",
+              "{\"event\":\"offline\",\"user\":\"alice\",\"connections\":0}");
+      assertThat(told.getFirst()).contains("online");
+    } finally {
+      node.close();
+    }
+  }
+
+  private static void call(Tab tab, String method, String data) throws Exception {
+    var done = new CompletableFuture<@Nullable Throwable>();
+    tab.client.rpc(method, data.getBytes(UTF_8), (failure, result) -> done.complete(failure));
+    assertThat(done.get(20, TimeUnit.SECONDS)).isNull();
   }
 }

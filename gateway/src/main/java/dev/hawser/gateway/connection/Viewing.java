@@ -25,8 +25,8 @@ public record Viewing(String resource, boolean idle) {
    * @return null if the resource is too long or no text, or idle is something else
    */
   @Nullable Viewing with(@Nullable String resource, @Nullable String idle) {
-    if (resource != null && !isName(resource)
-        || idle != null && !idle.equals("true") && !idle.equals("false")) {
+    if ((resource != null && !isName(resource))
+        || (idle != null && !idle.equals("true") && !idle.equals("false"))) {
       return null;
     }
     return new Viewing(

@@ -50,6 +50,8 @@ final class DevCommand implements Callable<Integer> {
           1,
           "hawser.upstream",
           PARTITIONS,
+          "hawser.presence",
+          PARTITIONS,
           "hawser.events.dlq",
           1);
 

@@ -58,6 +58,7 @@ final class Development {
             Map.entry("hawser.presence.database.port", ports.postgreSql()),
             Map.entry("hawser.presence.database.name", DATABASE),
             Map.entry("hawser.presence.database.user", EmbeddedPostgreSql.USER),
+            Map.entry("hawser.presence.events.enabled", true),
             Map.entry("hawser.presence.api-keys", List.of(API_KEY))));
   }
 

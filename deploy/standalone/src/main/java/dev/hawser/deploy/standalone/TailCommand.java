@@ -33,6 +33,7 @@ final class TailCommand implements Callable<Integer> {
   private static final Map<String, String> TOPICS =
       Map.of(
           "upstream", "hawser.upstream",
+          "presence", "hawser.presence",
           "dlq", "hawser.events.dlq",
           "events", "hawser.events");
 
@@ -46,8 +47,9 @@ final class TailCommand implements Callable<Integer> {
       arity = "0..1",
       defaultValue = "upstream",
       description =
-          "upstream (what clients say; the default), events (what is for them), dlq (events that"
-              + " could not be delivered), or any topic's name.")
+          "upstream (what clients say; the default), presence (who comes and goes, and looks at"
+              + " what), events (what is for clients), dlq (events that could not be delivered), or"
+              + " any topic's name.")
   private String topic = "upstream";
 
   @Option(names = "--from-beginning", description = "Prints what is there already, too.")
@@ -61,6 +63,8 @@ final class TailCommand implements Callable<Integer> {
         Map.of(
             ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG,
             servers,
+            ConsumerConfig.ISOLATION_LEVEL_CONFIG,
+            "read_committed",
             ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG,
             TIMEOUT_MILLISECONDS);
     var deserializer = new ByteArrayDeserializer();
