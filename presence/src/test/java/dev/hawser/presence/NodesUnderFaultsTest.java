@@ -184,7 +184,11 @@ class NodesUnderFaultsTest {
         new NodeProcess(
             database.configuration(
                 "linger = %dms, heartbeat-interval = %dms, node-timeout = %dms, events %s"
-                    .formatted(LINGER, HEARTBEAT, NODE_TIMEOUT, PresenceEvents.settings(kafka))),
+                    .formatted(
+                        LINGER,
+                        HEARTBEAT,
+                        NODE_TIMEOUT,
+                        PresenceEvents.settings(kafka, PresenceEvents.TOPIC))),
             "10.0.0.%d:7355".formatted(node));
     process.onLost(
         lost -> {

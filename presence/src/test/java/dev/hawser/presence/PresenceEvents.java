@@ -39,18 +39,23 @@ final class PresenceEvents {
   /** A broker with the topic. */
   static EmbeddedKafka kafka() {
     var kafka = EmbeddedKafka.start();
-    kafka.createTopics(Map.of(TOPIC, PARTITIONS));
+    create(kafka, TOPIC);
     return kafka;
   }
 
+  static void create(EmbeddedKafka kafka, String topic) {
+    kafka.createTopics(Map.of(topic, PARTITIONS));
+  }
+
   /** The block {@code hawser.presence.events}. */
-  static String settings(EmbeddedKafka kafka) {
-    return "{ enabled = on, bootstrap-servers = \"%s\" }".formatted(kafka.bootstrapServers());
+  static String settings(EmbeddedKafka kafka, String topic) {
+    return "{ enabled = on, bootstrap-servers = \"%s\", topic = %s }"
+        .formatted(kafka.bootstrapServers(), topic);
   }
 
   /** All there are, in the order of each partition. */
-  static List<JsonNode> all(EmbeddedKafka kafka) {
-    return records(kafka).stream().map(PresenceEvents::read).toList();
+  static List<JsonNode> all(EmbeddedKafka kafka, String topic) {
+    return records(kafka, topic).stream().map(PresenceEvents::read).toList();
   }
 
   private static JsonNode read(ConsumerRecord<String, byte[]> record) {
@@ -63,7 +68,7 @@ final class PresenceEvents {
     }
   }
 
-  private static List<ConsumerRecord<String, byte[]>> records(EmbeddedKafka kafka) {
+  private static List<ConsumerRecord<String, byte[]>> records(EmbeddedKafka kafka, String topic) {
     List<ConsumerRecord<String, byte[]>> records = new ArrayList<>();
     try (var consumer =
         new KafkaConsumer<>(
@@ -72,7 +77,7 @@ final class PresenceEvents {
             new StringDeserializer(),
             new ByteArrayDeserializer())) {
       List<TopicPartition> partitions =
-          IntStream.range(0, PARTITIONS).mapToObj(n -> new TopicPartition(TOPIC, n)).toList();
+          IntStream.range(0, PARTITIONS).mapToObj(n -> new TopicPartition(topic, n)).toList();
       consumer.assign(partitions);
       consumer.seekToBeginning(partitions);
       var ends = consumer.endOffsets(partitions);
@@ -90,7 +95,7 @@ final class PresenceEvents {
    */
   static void assertTold(EmbeddedKafka kafka, TestDatabase database) {
     List<String> told = new ArrayList<>();
-    for (JsonNode event : all(kafka)) {
+    for (JsonNode event : all(kafka, TOPIC)) {
       String line = event.get("user").asText() + "|" + event.path("resource").asText("-");
       switch (event.get("event").asText()) {
         case "online", "view-began" -> told.add(line + "|began");

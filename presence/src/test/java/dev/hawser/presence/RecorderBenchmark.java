@@ -38,8 +38,19 @@ class RecorderBenchmark {
   private static final long WARM_UP_MILLIS = 2_000;
   private static final long MEASURED_MILLIS = 8_000;
 
-  /** 0 for one statement a transition. */
-  private static final int[] BATCH_SIZES = {0, 1_000};
+  private static final int BATCH_SIZE = 1_000;
+
+  private enum Variant {
+    STATEMENTS("a statement each"),
+    RECORDER("recorder"),
+    RECORDER_WITH_EVENTS("recorder, events written down");
+
+    final String text;
+
+    Variant(String text) {
+      this.text = text;
+    }
+  }
 
   /** Of the design with one statement a transition. */
   private static final int POOL = 8;
@@ -77,29 +88,32 @@ class RecorderBenchmark {
               .rows("SELECT current_setting('fsync'), current_setting('synchronous_commit')"));
       for (int users : new int[] {1_000, 100_000}) {
         for (int round = 1; round <= ROUNDS; round++) {
-          for (int batch : BATCH_SIZES) {
+          for (Variant variant : Variant.values()) {
             var database = new TestDatabase(server, "benchmark_" + databases++);
             Figures figures =
-                batch == 0 ? statements(database, users) : recorder(database, users, batch);
+                variant == Variant.STATEMENTS
+                    ? statements(database, users)
+                    : recorder(database, users, variant == Variant.RECORDER_WITH_EVENTS);
             System.out.printf(
                 Locale.ROOT,
                 "| %,d | %s | %d | %,.0f | %.4f | %,.0f |%n",
                 users,
-                batch == 0 ? "a statement each" : "recorder",
+                variant.text,
                 round,
                 figures.transitionsPerSecond(),
                 figures.cpuSeconds(),
                 figures.walBytes());
-            database.execute("DROP TABLE watching_times CASCADE");
+            database.execute("DROP TABLE watching_times, presence_events CASCADE");
           }
         }
       }
     }
   }
 
-  private static Figures recorder(TestDatabase database, int users, int batch) {
+  private static Figures recorder(TestDatabase database, int users, boolean events) {
     try (PresenceDatabase connections = database.open()) {
-      var settings = database.settings("linger = 0s, batch-size = " + batch);
+      PresencePublisher.enable(connections, events);
+      var settings = database.settings("linger = 0s, batch-size = " + BATCH_SIZE);
       var recorder =
           new PresenceRecorder(connections, settings, Clock.systemUTC(), Clock.systemUTC());
       recorder.use(lease(connections, settings));
@@ -120,7 +134,7 @@ class RecorderBenchmark {
             }
             recorder.flush(false);
           },
-          batch);
+          BATCH_SIZE);
     }
   }
 
