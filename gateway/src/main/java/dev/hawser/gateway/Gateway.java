@@ -479,6 +479,18 @@ public final class Gateway {
                   "hawser.event.loop.pending.tasks",
                   "Tasks waiting on the WebSocket event loops",
                   webSockets::pendingTasks);
+              webSockets
+                  .certificateExpiresAt()
+                  .ifPresent(
+                      first ->
+                          metrics.gauge(
+                              "hawser.tls.certificate.expires.seconds",
+                              "When the certificate that new connections get ends, as Unix time",
+                              () ->
+                                  webSockets
+                                      .certificateExpiresAt()
+                                      .orElse(first)
+                                      .getEpochSecond()));
               var watch = new LoadWatch(admission, webSockets.loops());
               onStop(
                   CoordinatedShutdown.PhaseServiceStop(),

@@ -73,13 +73,15 @@ record GatewaySettings(
     String url =
         config
             .getString("advertised-url")
+            .replace(
+                "{scheme}", config.getString("websocket.tls.certificate").isBlank() ? "ws" : "wss")
             .replace("{host}", config.getString("cluster.host"))
             .replace("{port}", config.getString("websocket.port"))
             .replace("{path}", config.getString("connection.path"))
             .replace("{pod}", pod);
     if (!url.matches("wss?://[^{}\\s]+")) {
       throw new IllegalArgumentException(
-          "hawser.advertised-url is %s, expected ws:// or wss:// and of {host}, {port}, {path}, {pod}"
+          "hawser.advertised-url is %s, expected ws:// or wss:// and of {scheme}, {host}, {port}, {path}, {pod}"
                   .formatted(config.getString("advertised-url"))
               + " what is needed");
     }

@@ -7,6 +7,8 @@ import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.DuplexChannel;
+import io.netty.handler.codec.DecoderException;
+import io.netty.handler.ssl.SslHandler;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.Future;
@@ -15,9 +17,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One WebSocket on Netty, the only handler of its pipeline: reads frames, writes frames, answers
- * pings, and closes as RFC 6455 has it (section 7). Server frames are not masked, so no encoder is
- * needed.
+ * One WebSocket on Netty, the only handler of its pipeline but for that of TLS: reads frames,
+ * writes frames, answers pings, and closes as RFC 6455 has it (section 7). Server frames are not
+ * masked, so no encoder is needed.
  */
 abstract class WebSocket extends ChannelInboundHandlerAdapter implements FrameReader.Listener {
 
@@ -111,7 +113,17 @@ abstract class WebSocket extends ChannelInboundHandlerAdapter implements FrameRe
   private void endOutput() {
     flush();
     if (context != null && context.channel() instanceof DuplexChannel socket) {
-      var unused = socket.shutdownOutput();
+      SslHandler tls = context.pipeline().get(SslHandler.class);
+      if (tls == null) {
+        var unused = socket.shutdownOutput();
+      } else {
+        // Says first that this is the end, and not that somebody has cut it.
+        tls.closeOutbound()
+            .addListener(
+                said -> {
+                  var unused = socket.shutdownOutput();
+                });
+      }
     } else {
       closeChannel();
     }
@@ -130,7 +142,8 @@ abstract class WebSocket extends ChannelInboundHandlerAdapter implements FrameRe
 
   @Override
   public void exceptionCaught(ChannelHandlerContext unused, Throwable failure) {
-    if (!(failure instanceof IOException)) {
+    Throwable cause = failure instanceof DecoderException ? failure.getCause() : failure;
+    if (!(cause instanceof IOException)) {
       log.error("a WebSocket failed", failure);
     }
     closeChannel();
@@ -198,7 +211,8 @@ abstract class WebSocket extends ChannelInboundHandlerAdapter implements FrameRe
   final void writeShared(ByteBuf frames) {
     ChannelHandlerContext open = context;
     if (open != null && !closing) {
-      write(open, frames.retainedDuplicate());
+      // A slice has no room behind its end, where TLS would gather what comes next.
+      write(open, frames.retainedSlice());
     }
   }
 

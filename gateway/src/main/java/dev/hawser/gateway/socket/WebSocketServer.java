@@ -29,14 +29,17 @@ import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.SingleThreadEventExecutor;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.time.Instant;
 import java.util.Collection;
 import java.util.IdentityHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /** The WebSocket listener: native epoll where there is one, NIO elsewhere. */
 public final class WebSocketServer {
@@ -49,15 +52,19 @@ public final class WebSocketServer {
   private final MultiThreadIoEventLoopGroup group;
   private final Map<EventExecutor, ConnectionLoop> loops;
   private final Channel listener;
+  private final @Nullable Tls tls;
   private final Supplier<DrainSettings> drain;
   private final AtomicBoolean stopping = new AtomicBoolean();
   private final CompletableFuture<Void> stopped = new CompletableFuture<>();
 
   /**
    * Starts to listen. The stage fails with {@link java.net.BindException} when the port is taken.
+   *
+   * @throws IllegalArgumentException if the certificate is of no use
    */
   public static CompletionStage<WebSocketServer> bind(
       WebSocketSettings settings, ConnectionServices services) {
+    @Nullable Tls tls = settings.tls().map(Tls::new).orElse(null);
     IoHandlerFactory handlers =
         Epoll.isAvailable() ? EpollIoHandler.newFactory() : NioIoHandler.newFactory();
     Class<? extends ServerSocketChannel> channel =
@@ -96,15 +103,23 @@ public final class WebSocketServer {
                             ? from.getAddress()
                             : null;
                     if (admission.ask(address) != null) {
-                      accepted
-                          .pipeline()
-                          .addLast(new RefusedHandshake(admission.retryAfterSeconds()));
+                      if (tls == null) {
+                        accepted
+                            .pipeline()
+                            .addLast(new RefusedHandshake(admission.retryAfterSeconds()));
+                      } else {
+                        // To say why would take the handshake that there is no room for.
+                        var unused = accepted.close();
+                      }
                       return;
                     }
                     admission.entered(address);
                     accepted
                         .closeFuture()
                         .addListener(address == null ? left : closed -> admission.left(address));
+                    if (tls != null) {
+                      accepted.pipeline().addLast(tls.handler(accepted.alloc()));
+                    }
                     accepted
                         .pipeline()
                         .addLast(new HttpServerCodec())
@@ -117,8 +132,12 @@ public final class WebSocketServer {
     binding.addListener(
         done -> {
           if (done.isSuccess()) {
-            bound.complete(new WebSocketServer(group, loops, binding.channel(), services.drain()));
+            bound.complete(
+                new WebSocketServer(group, loops, binding.channel(), tls, services.drain()));
           } else {
+            if (tls != null) {
+              tls.close();
+            }
             var unused = group.shutdownGracefully();
             bound.completeExceptionally(done.cause());
           }
@@ -130,7 +149,9 @@ public final class WebSocketServer {
       MultiThreadIoEventLoopGroup group,
       Map<EventExecutor, ConnectionLoop> loops,
       Channel listener,
+      @Nullable Tls tls,
       Supplier<DrainSettings> drain) {
+    this.tls = tls;
     this.drain = drain;
     this.group = group;
     this.loops = loops;
@@ -161,6 +182,11 @@ public final class WebSocketServer {
     return loops.values();
   }
 
+  /** When the certificate that new connections get ends; empty without TLS. */
+  public Optional<Instant> certificateExpiresAt() {
+    return Optional.ofNullable(tls).map(Tls::expiresAt);
+  }
+
   /** The port it listens on. */
   public int port() {
     return ((InetSocketAddress) listener.localAddress()).getPort();
@@ -189,6 +215,12 @@ public final class WebSocketServer {
     Future<?> ended =
         group.shutdownGracefully(
             QUIET_MILLISECONDS, STOP_TIMEOUT_MILLISECONDS, TimeUnit.MILLISECONDS);
-    ended.addListener(done -> stopped.complete(null));
+    ended.addListener(
+        done -> {
+          if (tls != null) {
+            tls.close();
+          }
+          stopped.complete(null);
+        });
   }
 }

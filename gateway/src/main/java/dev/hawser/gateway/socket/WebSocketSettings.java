@@ -1,6 +1,7 @@
 package dev.hawser.gateway.socket;
 
 import com.typesafe.config.Config;
+import java.util.Optional;
 
 /**
  * Where clients connect, from {@code hawser.websocket}.
@@ -11,9 +12,16 @@ import com.typesafe.config.Config;
  * @param echoPath where messages are sent back as they are, empty for nowhere
  * @param maxEchoBytes of a message there
  * @param compression whether permessage-deflate is agreed to
+ * @param tls empty for connections that are not encrypted
  */
 public record WebSocketSettings(
-    String host, int port, int eventLoops, String echoPath, int maxEchoBytes, boolean compression) {
+    String host,
+    int port,
+    int eventLoops,
+    String echoPath,
+    int maxEchoBytes,
+    boolean compression,
+    Optional<TlsSettings> tls) {
 
   private static final int MAX_EVENT_LOOPS = 1_024;
   private static final long MAX_ECHO_BYTES = 1L << 28;
@@ -48,7 +56,8 @@ public record WebSocketSettings(
         config.getInt("event-loops"),
         config.getString("echo-path"),
         maxEcho(config.getBytes("echo-max-size")),
-        config.getBoolean("compression"));
+        config.getBoolean("compression"),
+        TlsSettings.from(config.getConfig("tls")));
   }
 
   private static int maxEcho(long bytes) {

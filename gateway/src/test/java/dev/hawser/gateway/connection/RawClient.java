@@ -68,21 +68,31 @@ final class RawClient implements AutoCloseable {
 
   /** With a receive buffer of the given size, for a client that reads slowly. */
   static RawClient dial(int port, int receiveBuffer) {
+    return dial(port, receiveBuffer, plain -> plain);
+  }
+
+  /** What a socket is wrapped in once it is connected. */
+  interface Wrapper {
+    Socket wrap(Socket plain) throws IOException;
+  }
+
+  static RawClient dial(int port, int receiveBuffer, Wrapper wrapper) {
     try {
-      return new RawClient(port, receiveBuffer);
+      return new RawClient(port, receiveBuffer, wrapper);
     } catch (IOException failure) {
       throw new UncheckedIOException(failure);
     }
   }
 
-  private RawClient(int port, int receiveBuffer) throws IOException {
-    socket = new Socket();
+  private RawClient(int port, int receiveBuffer, Wrapper wrapper) throws IOException {
+    var plain = new Socket();
     if (receiveBuffer > 0) {
-      socket.setReceiveBufferSize(receiveBuffer);
+      plain.setReceiveBufferSize(receiveBuffer);
     }
-    socket.setTcpNoDelay(true);
-    socket.setSoTimeout(TIMEOUT_MILLISECONDS);
-    socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
+    plain.setTcpNoDelay(true);
+    plain.setSoTimeout(TIMEOUT_MILLISECONDS);
+    plain.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
+    socket = wrapper.wrap(plain);
     in = new DataInputStream(new java.io.BufferedInputStream(socket.getInputStream()));
     out = socket.getOutputStream();
   }

@@ -11,6 +11,7 @@ import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.handler.codec.http.HttpObjectAggregator;
 import io.netty.handler.codec.http.HttpServerCodec;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Executors;
 import org.junit.jupiter.api.Test;
 
@@ -34,7 +35,9 @@ class PipelineTest {
               new HttpServerCodec(),
               new HttpObjectAggregator(16 * 1_024),
               new Handshake(
-                  new WebSocketSettings("localhost", 0, 1, "", 1, false), services, loop));
+                  new WebSocketSettings("localhost", 0, 1, "", 1, false, Optional.empty()),
+                  services,
+                  loop));
       channel.writeInbound(
           Unpooled.copiedBuffer(
               """
