@@ -33,6 +33,7 @@ public final class ClientConnection implements Receiver {
 
   private static final Logger log = LoggerFactory.getLogger(ClientConnection.class);
 
+  private static final ServerFrame PING = new ServerFrame.Ping();
   private static final int MAX_CHANNEL_LENGTH = 255;
   private static final int MAX_WAITING_COMMANDS = 256;
 
@@ -272,7 +273,7 @@ public final class ClientConnection implements Receiver {
     pinged = written;
     written = 0;
     viewChanges = 0;
-    write(new ServerFrame.Ping());
+    write(PING);
     watchExpiry();
   }
 

@@ -56,6 +56,8 @@ public final class ConnectionLoop {
   /** Runs behind the tasks that wait now; not empty when it has been asked for. */
   private final List<Runnable> endOfTurn = new ArrayList<>();
 
+  private final Runnable endTurn = this::endTurn;
+
   /** The first is under way, the others wait for it. */
   private final Deque<Pass> broadcasts = new ArrayDeque<>(0);
 
@@ -102,7 +104,7 @@ public final class ConnectionLoop {
    */
   public void atEndOfTurn(Runnable task) {
     if (endOfTurn.isEmpty()) {
-      execute(this::endTurn);
+      execute(endTurn);
     }
     endOfTurn.add(task);
   }

@@ -42,6 +42,12 @@ final class FrameReader {
   private static final int MIN_CAPACITY = 256;
   private static final byte[] EMPTY = {};
 
+  /**
+   * The answers to pings, in JSON and in Protobuf: they cost no array. Receivers do not change what
+   * they get.
+   */
+  private static final byte[][] PONGS = {{'{', '}'}, {0}};
+
   /** Told what was read, in order, while {@link #read} runs. */
   interface Listener {
     /** A whole text, which is UTF-8, or binary message. */
@@ -222,6 +228,9 @@ final class FrameReader {
       in.readBytes(compressed);
       unmask(compressed, 0, count);
       inflate(inflater, compressed);
+    } else if (last && size == 0 && count == length && isPong(in)) {
+      in.skipBytes(count);
+      size = count;
     } else {
       reserve(count);
       in.readBytes(message, size, count);
@@ -235,6 +244,27 @@ final class FrameReader {
     if (position == length) {
       onWholeFrame();
     }
+  }
+
+  /** Whether the payload is one of the {@link #PONGS}, which is the message then. */
+  private boolean isPong(ByteBuf in) {
+    for (byte[] pong : PONGS) {
+      if (pong.length == length && isMasked(pong, in)) {
+        message = pong;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private boolean isMasked(byte[] plain, ByteBuf in) {
+    for (int i = 0; i < plain.length; i++) {
+      byte key = (byte) (mask >>> (8 * (3 - i)));
+      if (in.getByte(in.readerIndex() + i) != (byte) (plain[i] ^ key)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** These bytes of the message are there, behind the others. */

@@ -21,7 +21,8 @@ import org.slf4j.LoggerFactory;
  * writes frames, answers pings, and closes as RFC 6455 has it (section 7). Server frames are not
  * masked, so no encoder is needed.
  */
-abstract class WebSocket extends ChannelInboundHandlerAdapter implements FrameReader.Listener {
+abstract class WebSocket extends ChannelInboundHandlerAdapter
+    implements FrameReader.Listener, Runnable {
 
   private static final Logger log = LoggerFactory.getLogger(WebSocket.class);
 
@@ -234,8 +235,14 @@ abstract class WebSocket extends ChannelInboundHandlerAdapter implements FrameRe
     // Flushed behind the tasks that wait already: several frames then leave in one system call.
     if (!flushScheduled) {
       flushScheduled = true;
-      loop.atEndOfTurn(this::flush);
+      loop.atEndOfTurn(this);
     }
+  }
+
+  /** The end of the loop's turn. A task of its own would be garbage with every frame. */
+  @Override
+  public final void run() {
+    flush();
   }
 
   private void flush() {

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -24,6 +25,9 @@ public enum JsonCodec implements Codec {
 
   private static final byte[] PING = "{}".getBytes(US_ASCII);
 
+  /** What clients say most often. */
+  private static final List<ClientCommand> PONG = List.of(new ClientCommand.Pong());
+
   @Override
   public String subprotocol() {
     return "centrifuge-json";
@@ -36,7 +40,7 @@ public enum JsonCodec implements Codec {
 
   @Override
   public List<ClientCommand> decodeCommands(byte[] frame) {
-    return decode(frame, CommandSchemas.COMMAND);
+    return Arrays.equals(frame, PING) ? PONG : decode(frame, CommandSchemas.COMMAND);
   }
 
   @Override

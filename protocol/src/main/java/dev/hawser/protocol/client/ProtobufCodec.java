@@ -2,6 +2,7 @@ package dev.hawser.protocol.client;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -12,6 +13,9 @@ public enum ProtobufCodec implements Codec {
   INSTANCE;
 
   private static final byte[] PING = {0};
+
+  /** What clients say most often. */
+  private static final List<ClientCommand> PONG = List.of(new ClientCommand.Pong());
 
   @Override
   public String subprotocol() {
@@ -25,7 +29,9 @@ public enum ProtobufCodec implements Codec {
 
   @Override
   public List<ClientCommand> decodeCommands(byte[] frame) {
-    return ProtobufReader.readAll(frame, CommandSchemas.COMMAND);
+    return Arrays.equals(frame, PING)
+        ? PONG
+        : ProtobufReader.readAll(frame, CommandSchemas.COMMAND);
   }
 
   @Override
