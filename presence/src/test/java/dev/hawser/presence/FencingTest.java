@@ -218,6 +218,7 @@ class FencingTest {
     registry.endDead(LATER).block();
     assertThat(registry.removePage(3).block()).isTrue();
 
+    var held = new CompletableFuture<Boolean>();
     var release = new CompletableFuture<Boolean>();
     var holder =
         connections
@@ -228,8 +229,10 @@ class FencingTest {
                             "SELECT FROM watching_times WHERE user_id = 'user-5' FOR UPDATE",
                             row -> true,
                             List.of())
+                        .doOnSuccess(locked -> held.complete(true))
                         .then(Mono.fromFuture(release)))
             .toFuture();
+    assertThat(held.orTimeout(10, TimeUnit.SECONDS).join()).isTrue();
     var dying = registry.removePage(4).toFuture();
     await().until(() -> waitsForALock("removed_to"));
     database.rows(
