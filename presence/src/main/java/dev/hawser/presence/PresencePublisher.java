@@ -41,7 +41,7 @@ import org.slf4j.LoggerFactory;
  * lowest that is still running), so it gets no more rows, and within it rows go by id. An id alone
  * would not do: a transaction with lower ids may commit after one with higher ids.
  *
- * <p>Blocks; for one thread.
+ * <p>Blocks; for one thread, but for {@link #stopWaiting}.
  */
 final class PresencePublisher implements AutoCloseable {
 
@@ -116,6 +116,11 @@ final class PresencePublisher implements AutoCloseable {
   private long holdUntil;
   private boolean failed;
 
+  /** Of a session that waits for Kafka to let it begin. */
+  private volatile @Nullable Producer<byte[], byte[]> beginning;
+
+  private volatile boolean stopping;
+
   PresencePublisher(PresenceDatabase database, PresenceSettings.Events settings) {
     this.database = database;
     this.settings = settings;
@@ -140,7 +145,7 @@ final class PresencePublisher implements AutoCloseable {
       }
     } catch (KafkaException failure) {
       end();
-      if (!failed) {
+      if (!failed && !stopping) {
         failed = true;
         log.warn(
             "presence events cannot be published to {} and wait: {}",
@@ -154,9 +159,21 @@ final class PresencePublisher implements AutoCloseable {
     }
   }
 
+  /**
+   * From now on no session begins, and one that waits for Kafka to begin fails at once; one that
+   * has begun goes on. For any thread.
+   */
+  void stopWaiting() {
+    stopping = true;
+    Producer<byte[], byte[]> waiting = beginning;
+    if (waiting != null) {
+      waiting.close(Duration.ZERO);
+    }
+  }
+
   /** The session while it is this node's turn; kept so by a write now and then. */
   private @Nullable Session hold() {
-    if (session != null && System.nanoTime() - holdUntil < 0) {
+    if (session == null ? stopping : System.nanoTime() - holdUntil < 0) {
       return session;
     }
     long now = System.nanoTime();
@@ -229,7 +246,11 @@ final class PresencePublisher implements AutoCloseable {
               new ByteArraySerializer(),
               new ByteArraySerializer());
       boolean begun = false;
+      beginning = producer;
       try {
+        if (stopping) {
+          throw new KafkaException("this node stops");
+        }
         producer.initTransactions();
         try (var consumer = placesConsumer(name)) {
           places = consumer.groupMetadata();
@@ -243,6 +264,7 @@ final class PresencePublisher implements AutoCloseable {
         delete();
         begun = true;
       } finally {
+        beginning = null;
         if (!begun) {
           close();
         }

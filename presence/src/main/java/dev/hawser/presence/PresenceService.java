@@ -234,6 +234,9 @@ public final class PresenceService {
     return CompletableFuture.supplyAsync(
         () -> {
           threads.shutdown();
+          if (publisher != null) {
+            publisher.stopWaiting();
+          }
           try {
             if (threads.awaitTermination(5, TimeUnit.SECONDS) && database.reachable()) {
               leave();

@@ -3,6 +3,7 @@ package dev.hawser.deploy.standalone;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static java.util.concurrent.TimeUnit.MILLISECONDS;
 
+import dev.hawser.deploy.embedded.Directories;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -30,6 +31,7 @@ final class NodeProcess {
   private final String name;
   private final Path configuration;
   private final Path logFile;
+  private final Path temporary;
   private final URI readiness;
   private final PrintWriter log;
   private final NodeConsole console;
@@ -54,6 +56,7 @@ final class NodeProcess {
     this.name = "node-" + number;
     this.configuration = Files.writeString(directory.resolve(name + ".conf"), settings);
     this.logFile = directory.resolve(name + ".log");
+    this.temporary = directory.resolve(name + "-temporary");
     this.readiness = readiness;
     this.log = new PrintWriter(Files.newBufferedWriter(logFile), true);
     this.console = new NodeConsole(number, name);
@@ -132,10 +135,19 @@ final class NodeProcess {
     // process was given comes later and wins.
     command.add("-XX:TieredStopAtLevel=1");
     command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
+    command.add("-Djava.io.tmpdir=" + emptied(temporary));
     command.addAll(NodeConsole.LOGGING);
     command.addAll(List.of("-cp", System.getProperty("java.class.path"), Hawser.class.getName()));
     command.addAll(List.of("node", "--config", configuration.toString(), "--exit-with-parent"));
     return new ProcessBuilder(command).redirectErrorStream(true).start();
+  }
+
+  /** One that was killed could not remove what it had there. */
+  private static Path emptied(Path directory) throws IOException {
+    if (Files.exists(directory)) {
+      Directories.delete(directory);
+    }
+    return Files.createDirectories(directory);
   }
 
   private void supervise() {

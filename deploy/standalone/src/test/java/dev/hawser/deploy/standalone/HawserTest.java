@@ -9,6 +9,8 @@ import com.nimbusds.jwt.SignedJWT;
 import com.typesafe.config.ConfigRenderOptions;
 import dev.hawser.deploy.embedded.EmbeddedPostgreSql;
 import dev.hawser.deploy.embedded.LocalPort;
+import java.io.IOException;
+import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -20,6 +22,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.Stream;
@@ -32,16 +35,35 @@ class HawserTest {
   static final int INTERRUPTED = 130;
   static final int TERMINATED = 143;
 
+  private static final int CLAIMS = 20_000;
+
+  /** With this, no port is one that the kernel gives to connections that go out. */
+  private static final int FIRST_HUNDRED = 67;
+
+  private static final List<ServerSocket> claimed = new ArrayList<>();
+
   @TempDir private Path temporary = Path.of("");
 
   private HawserProcess hawser(String... arguments) throws Exception {
     return new HawserProcess(temporary, arguments);
   }
 
-  /** Ports of a dev that nobody else runs. */
-  static Ports freePorts(int nodes) {
+  /**
+   * Ports of a dev that nobody else runs or is about to run: offsets that differ by hundreds share
+   * no port, and each is claimed by a socket until this process ends.
+   */
+  static Ports freePorts(int nodes) throws IOException {
     while (true) {
-      var ports = Ports.movedBy(ThreadLocalRandom.current().nextInt(1_000, 9_000));
+      int hundreds = ThreadLocalRandom.current().nextInt(FIRST_HUNDRED, 100);
+      var claim = new ServerSocket();
+      try {
+        claim.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), CLAIMS + hundreds));
+      } catch (BindException taken) {
+        claim.close();
+        continue;
+      }
+      claimed.add(claim);
+      var ports = Ports.movedBy(100 * hundreds);
       if (ports.purposes(nodes).keySet().stream().noneMatch(LocalPort::isTaken)) {
         return ports;
       }
