@@ -1,5 +1,6 @@
 package dev.hawser.loadtest;
 
+import dev.hawser.loadtest.report.Progress;
 import dev.hawser.loadtest.report.Report;
 import dev.hawser.loadtest.report.RunResult;
 import java.io.IOException;
