@@ -89,7 +89,7 @@ final class LoadRun {
         settings.scenario().text(),
         startedAt.truncatedTo(ChronoUnit.SECONDS).toString(),
         command,
-        machine(),
+        Progress.machine(),
         settings.description(),
         figures.byName(),
         all.errors(),
@@ -404,13 +404,5 @@ final class LoadRun {
     if (cluster != null) {
       cluster.close();
     }
-  }
-
-  private static String machine() {
-    return "%d cores, %s, Java %s"
-        .formatted(
-            Runtime.getRuntime().availableProcessors(),
-            System.getProperty("os.name") + " " + System.getProperty("os.version"),
-            Runtime.version());
   }
 }

@@ -39,10 +39,10 @@ public interface PeerServer {
     Runtime.getRuntime().halt(0);
   }
 
-  /** Version of the library that a class is from; empty if its jar does not say. */
+  /** Version of the library that a class is from, as its jar is named: manifests often lack it. */
   static String versionOf(Class<?> type) {
-    String version = type.getPackage().getImplementationVersion();
-    return version == null ? "" : version;
+    String jar = type.getProtectionDomain().getCodeSource().getLocation().getPath();
+    return jar.replaceFirst(".*/[a-z-]+-([0-9].*)\\.jar", "$1");
   }
 
   private static void awaitEndOfInput() throws IOException {

@@ -21,4 +21,13 @@ public final class Progress {
       System.err.println(figures);
     }
   }
+
+  /** What it runs on. */
+  public static String machine() {
+    return "%d cores, %s, Java %s"
+        .formatted(
+            Runtime.getRuntime().availableProcessors(),
+            System.getProperty("os.name") + " " + System.getProperty("os.version"),
+            Runtime.version());
+  }
 }

@@ -30,6 +30,9 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Cluster implements AutoCloseable {
 
+  /** What tokens are signed with: of hawser dev, and known to everybody. */
+  public static final String SECRET = "hawser-dev-secret-never-in-production";
+
   /** Ctrl-C ends all processes of a terminal, and the end of another may be seen first. */
   public static final Duration SIGNAL_GRACE = Duration.ofMillis(300);
 
