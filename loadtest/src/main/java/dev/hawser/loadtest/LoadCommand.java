@@ -162,7 +162,7 @@ public final class LoadCommand implements Callable<Integer> {
     LoadSettings settings = settings(chosen);
     Files.createDirectories(settings.output());
     var run = new LoadRun(settings, command(chosen), new Progress());
-    try (var stop = new StopSignal()) {
+    try (var _ = new StopSignal()) {
       RunResult result = run.run();
       result.write(settings.output());
       Path page = settings.output().resolve("report.html");

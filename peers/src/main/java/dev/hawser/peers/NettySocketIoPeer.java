@@ -17,9 +17,7 @@ public final class NettySocketIoPeer implements PeerServer {
   @Override
   public String versions() {
     return "netty-socketio %s, Netty %s"
-        .formatted(
-            PeerServer.versionOf(SocketIOServer.class),
-            PeerServer.versionOf(Channel.class));
+        .formatted(PeerServer.versionOf(SocketIOServer.class), PeerServer.versionOf(Channel.class));
   }
 
   @Override

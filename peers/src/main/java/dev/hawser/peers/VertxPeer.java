@@ -27,9 +27,7 @@ public final class VertxPeer implements PeerServer {
   @Override
   public String versions() {
     return "Vert.x %s, Netty %s"
-        .formatted(
-            PeerServer.versionOf(Vertx.class),
-            PeerServer.versionOf(Channel.class));
+        .formatted(PeerServer.versionOf(Vertx.class), PeerServer.versionOf(Channel.class));
   }
 
   @Override

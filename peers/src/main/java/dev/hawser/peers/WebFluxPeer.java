@@ -1,7 +1,7 @@
 package dev.hawser.peers;
 
-import io.netty.channel.ChannelOption;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelOption;
 import java.util.Map;
 import org.springframework.context.annotation.AnnotationConfigApplicationContext;
 import org.springframework.context.annotation.Bean;
@@ -72,8 +72,7 @@ public final class WebFluxPeer implements PeerServer {
                   .map(WebSocketMessage::getPayloadAsText)
                   .doOnNext(text -> messages.tryEmitNext(text).orThrow())
                   .then();
-      return new SimpleUrlHandlerMapping(
-          Map.of(SUBSCRIBE, subscribe, PUBLISH, publish), HIGHEST);
+      return new SimpleUrlHandlerMapping(Map.of(SUBSCRIBE, subscribe, PUBLISH, publish), HIGHEST);
     }
   }
 }

@@ -14,8 +14,8 @@ import java.util.concurrent.TimeUnit;
 /**
  * A process that holds connections. Its first line of input is its {@link WorkerPlan}, each further
  * one an order; the end of its input closes its connections and ends it, so it ends with its
- * coordinator. Every half second, and
- * when it is asked to, it says how many are connected, and what happened since.
+ * coordinator. Every half second, and when it is asked to, it says how many are connected, and what
+ * happened since.
  */
 public final class Worker {
 

@@ -41,8 +41,7 @@ final class HawserServer implements Server {
 
   @Override
   public String versions() {
-    return "Hawser %s, Netty %s"
-        .formatted(version(HawserServer.class), version(Channel.class));
+    return "Hawser %s, Netty %s".formatted(version(HawserServer.class), version(Channel.class));
   }
 
   @Override

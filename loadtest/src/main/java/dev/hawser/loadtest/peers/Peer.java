@@ -114,8 +114,7 @@ enum Peer {
         NGINX_MODULES.stream()
             .filter(Files::exists)
             .findFirst()
-            .orElseThrow(
-                () -> new NotInstalledException("no Debian package libnginx-mod-nchan"));
+            .orElseThrow(() -> new NotInstalledException("no Debian package libnginx-mod-nchan"));
     String configuration =
         new String(resource("nginx.conf").readAllBytes(), UTF_8)
             .replace("@MODULE@", module.toString())

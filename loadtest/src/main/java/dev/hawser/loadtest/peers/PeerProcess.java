@@ -12,7 +12,9 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
-/** A server that is not Hawser, as a child process with what it starts. What it says is in a log. */
+/**
+ * A server that is not Hawser, as a child process with what it starts. What it says is in a log.
+ */
 final class PeerProcess implements Server {
 
   private static final String VERSIONS = "versions: ";
@@ -110,7 +112,7 @@ final class PeerProcess implements Server {
   private void awaitListening() throws InterruptedException {
     long deadline = System.nanoTime() + START_TIMEOUT.toNanos();
     while (true) {
-      try (var tried = new Socket(InetAddress.getLoopbackAddress(), port)) {
+      try (var _ = new Socket(InetAddress.getLoopbackAddress(), port)) {
         return;
       } catch (IOException notYet) {
         if (!process.isAlive() || System.nanoTime() - deadline > 0) {

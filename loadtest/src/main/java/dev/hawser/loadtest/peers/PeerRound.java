@@ -55,8 +55,7 @@ final class PeerRound {
   PeerRound(PeersSettings settings, Server server) {
     this.settings = settings;
     this.server = server;
-    this.probes =
-        server.processes().stream().map(pid -> new NodeProbe("peer", pid, null)).toList();
+    this.probes = server.processes().stream().map(pid -> new NodeProbe("peer", pid, null)).toList();
   }
 
   /** Does the work; returns what it found. */

@@ -86,8 +86,7 @@ public final class PeersCommand implements Callable<Integer> {
       names = "--duration",
       paramLabel = "SECONDS",
       defaultValue = "10",
-      description =
-          "Of these, and of messages as fast as they arrive (default: ${DEFAULT-VALUE}).")
+      description = "Of these, and of messages as fast as they arrive (default: ${DEFAULT-VALUE}).")
   private double seconds;
 
   @Option(
@@ -125,7 +124,7 @@ public final class PeersCommand implements Callable<Integer> {
     Path directory = output == null ? Path.of("load-peers-" + now()) : output;
     Files.createDirectories(directory);
     String startedAt = Instant.now().truncatedTo(ChronoUnit.SECONDS).toString();
-    try (var stop = new StopSignal()) {
+    try (var _ = new StopSignal()) {
       try {
         runAll(settings, directory);
       } catch (InterruptedException interrupted) {
@@ -186,8 +185,7 @@ public final class PeersCommand implements Callable<Integer> {
                               each ->
                                   "%s %s"
                                       .formatted(
-                                          each.getKey().title,
-                                          PeersResult.number(each.getValue())))
+                                          each.getKey().title, PeersResult.number(each.getValue())))
                           .toList())));
     }
   }

@@ -50,10 +50,7 @@ record PeersResult(
       Map<String, Long> errors) {
 
     static PeerResult of(
-        String name,
-        String versions,
-        List<Map<Measure, Double>> rounds,
-        Map<String, Long> errors) {
+        String name, String versions, List<Map<Measure, Double>> rounds, Map<String, Long> errors) {
       Map<Measure, Double> medians = new EnumMap<>(Measure.class);
       for (Measure measure : Measure.values()) {
         double[] values =
@@ -68,9 +65,7 @@ record PeersResult(
 
     private static double median(double[] sorted) {
       int middle = sorted.length / 2;
-      return sorted.length % 2 == 1
-          ? sorted[middle]
-          : (sorted[middle - 1] + sorted[middle]) / 2;
+      return sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
     }
 
     double median(Measure measure) {
@@ -118,7 +113,10 @@ record PeersResult(
 
   private List<List<String>> rows() {
     @Nullable PeerResult hawser =
-        peers.stream().filter(peer -> peer.name().equals(Peer.HAWSER.title)).findFirst().orElse(null);
+        peers.stream()
+            .filter(peer -> peer.name().equals(Peer.HAWSER.title))
+            .findFirst()
+            .orElse(null);
     List<List<String>> rows = new ArrayList<>();
     List<String> titles = new ArrayList<>(List.of(startedAt.substring(0, 10)));
     for (Measure measure : Measure.values()) {
@@ -129,7 +127,7 @@ record PeersResult(
       List<String> row = new ArrayList<>(List.of(peer.name()));
       for (Measure measure : Measure.values()) {
         double value = peer.median(measure);
-        double base = hawser == null || hawser == peer ? 0 : hawser.median(measure);
+        double base = hawser == null || peer.equals(hawser) ? 0 : hawser.median(measure);
         row.add(
             measure == Measure.MISSING || base <= 0
                 ? number(value)
@@ -209,7 +207,8 @@ record PeersResult(
   }
 
   static String number(double value) {
-    String pattern = value >= 100 || value == Math.rint(value) ? "%,.0f" : value >= 10 ? "%.1f" : "%.2f";
+    String pattern =
+        value >= 100 || value == Math.rint(value) ? "%,.0f" : value >= 10 ? "%.1f" : "%.2f";
     return String.format(Locale.ROOT, pattern, value);
   }
 }

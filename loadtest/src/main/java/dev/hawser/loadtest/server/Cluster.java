@@ -190,8 +190,7 @@ public final class Cluster implements AutoCloseable {
   /** A port that is free now, and that the kernel does not give to clients. */
   public static int freePort() {
     while (true) {
-      int port =
-          WEB_SOCKET + ThreadLocalRandom.current().nextInt(MIN_OFFSET, MAX_OFFSET);
+      int port = WEB_SOCKET + ThreadLocalRandom.current().nextInt(MIN_OFFSET, MAX_OFFSET);
       if (isFree(port)) {
         return port;
       }
