@@ -3,30 +3,24 @@ package dev.hawser.loadtest;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.hawser.loadtest.client.Pace;
+import dev.hawser.loadtest.server.Broadcasts;
 import dev.hawser.protocol.event.EventHeaders;
 import java.time.Duration;
-import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.IntSupplier;
-import org.apache.kafka.clients.admin.Admin;
-import org.apache.kafka.clients.admin.AdminClientConfig;
-import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.jspecify.annotations.Nullable;
 
 /** Writes events to Kafka at a pace, each with the time at which it was meant to be sent. */
 final class Events implements AutoCloseable {
 
-  static final String EVENTS = "hawser.events";
-  static final String BROADCAST = "hawser.broadcast";
+  private static final String EVENTS = "hawser.events";
 
   private static final int TIMEOUT_MILLISECONDS = 10_000;
   private static final int ENVELOPE_BYTES = 30;
@@ -62,17 +56,6 @@ final class Events implements AutoCloseable {
                 TIMEOUT_MILLISECONDS),
             new ByteArraySerializer(),
             new ByteArraySerializer());
-  }
-
-  /** Creates the broadcast topic where it is not there yet; auto-creation may be off. */
-  static void createBroadcastTopic(String kafka) throws InterruptedException {
-    try (Admin admin = Admin.create(Map.of(AdminClientConfig.BOOTSTRAP_SERVERS_CONFIG, kafka))) {
-      admin.createTopics(List.of(new NewTopic(BROADCAST, 1, (short) 1))).all().get();
-    } catch (ExecutionException failure) {
-      if (!(failure.getCause() instanceof TopicExistsException)) {
-        throw new IllegalStateException("cannot create topic " + BROADCAST, failure.getCause());
-      }
-    }
   }
 
   /** Begins, now. */
@@ -136,7 +119,7 @@ final class Events implements AutoCloseable {
       if (!pace.isDue(now)) {
         LockSupport.parkNanos(pace.next() - now);
       } else if (settings.scenario().broadcasts()) {
-        send(new ProducerRecord<>(BROADCAST, value(pace.take())), connected.getAsInt());
+        send(new ProducerRecord<>(Broadcasts.TOPIC, value(pace.take())), connected.getAsInt());
       } else {
         int user = ThreadLocalRandom.current().nextInt(settings.users());
         push(settings.prefix() + user, pace.take());

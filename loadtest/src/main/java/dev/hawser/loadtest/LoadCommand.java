@@ -1,7 +1,11 @@
 package dev.hawser.loadtest;
 
+import dev.hawser.loadtest.peers.PeersCommand;
+import dev.hawser.loadtest.report.Progress;
 import dev.hawser.loadtest.report.Report;
 import dev.hawser.loadtest.report.RunResult;
+import dev.hawser.loadtest.server.Cluster;
+import dev.hawser.loadtest.server.StopSignal;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
@@ -17,8 +21,6 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
@@ -36,17 +38,13 @@ import picocli.CommandLine.TypeConversionException;
       "docs/load.md tells what the scenarios do and how to read the report."
     },
     mixinStandardHelpOptions = true,
-    subcommands = CompareCommand.class)
+    subcommands = {CompareCommand.class, PeersCommand.class})
 public final class LoadCommand implements Callable<Integer> {
-
-  /** Of hawser dev, and known to everybody. */
-  private static final String DEVELOPMENT_SECRET = "hawser-dev-secret-never-in-production";
 
   private static final int USERS_OF_WORKER = 10_000;
   private static final double DEFAULT_CONNECT_RATE = 1_000;
   private static final int DEFAULT_PAYLOAD_BYTES = 100;
   private static final Duration DEFAULT_EVERY = Duration.ofSeconds(2);
-  private static final int END_SECONDS = 90;
 
   @Spec private @Nullable CommandSpec spec;
 
@@ -135,7 +133,7 @@ public final class LoadCommand implements Callable<Integer> {
       names = "--secret",
       paramLabel = "SECRET",
       description = "What tokens are signed with (default: the secret of hawser dev).")
-  private String secret = DEVELOPMENT_SECRET;
+  private String secret = Cluster.SECRET;
 
   @Option(
       names = "--user-prefix",
@@ -164,29 +162,13 @@ public final class LoadCommand implements Callable<Integer> {
     LoadSettings settings = settings(chosen);
     Files.createDirectories(settings.output());
     var run = new LoadRun(settings, command(chosen), new Progress());
-    Thread main = Thread.currentThread();
-    var ended = new CountDownLatch(1);
-    var hook =
-        new Thread(
-            () -> {
-              main.interrupt();
-              try {
-                var unused = ended.await(END_SECONDS, TimeUnit.SECONDS);
-              } catch (InterruptedException interrupted) {
-                Thread.currentThread().interrupt();
-              }
-            },
-            "load-stop");
-    Runtime.getRuntime().addShutdownHook(hook);
-    try {
+    try (var _ = new StopSignal()) {
       RunResult result = run.run();
       result.write(settings.output());
       Path page = settings.output().resolve("report.html");
       Files.writeString(page, Report.page(List.of(result)));
       System.out.print(Report.text(List.of(result)));
       System.out.println("\n" + page);
-    } finally {
-      ended.countDown();
     }
     return 0;
   }

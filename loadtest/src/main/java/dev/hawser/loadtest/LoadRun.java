@@ -5,10 +5,14 @@ import dev.hawser.loadtest.client.Counts.Count;
 import dev.hawser.loadtest.client.Counts.Timing;
 import dev.hawser.loadtest.client.WorkerPlan;
 import dev.hawser.loadtest.client.WorkerProcess;
+import dev.hawser.loadtest.report.Progress;
 import dev.hawser.loadtest.report.RunResult;
 import dev.hawser.loadtest.report.RunResult.Mark;
 import dev.hawser.loadtest.report.Sample;
 import dev.hawser.loadtest.report.Sample.NodeSample;
+import dev.hawser.loadtest.server.Broadcasts;
+import dev.hawser.loadtest.server.Cluster;
+import dev.hawser.loadtest.server.NodeProbe;
 import java.io.IOException;
 import java.net.URI;
 import java.time.Duration;
@@ -32,9 +36,6 @@ final class LoadRun {
   private static final Duration SETTLE = Duration.ofSeconds(1);
   private static final Duration DRAIN_LIMIT = Duration.ofSeconds(15);
   private static final Duration CONNECT_SLACK = Duration.ofSeconds(60);
-
-  /** Ctrl-C ends all processes of a terminal, and the end of another may be seen first. */
-  static final Duration SIGNAL_GRACE = Duration.ofMillis(300);
 
   private static final Duration BEFORE_STORM = Duration.ofSeconds(5);
   private static final int SAMPLE_MILLISECONDS = 1_000;
@@ -88,7 +89,7 @@ final class LoadRun {
         settings.scenario().text(),
         startedAt.truncatedTo(ChronoUnit.SECONDS).toString(),
         command,
-        machine(),
+        Progress.machine(),
         settings.description(),
         figures.byName(),
         all.errors(),
@@ -111,7 +112,7 @@ final class LoadRun {
     }
     if (kafka != null && settings.scenario().needsKafka()) {
       if (settings.scenario().broadcasts()) {
-        Events.createBroadcastTopic(kafka);
+        Broadcasts.createTopic(kafka);
       }
       Events writing = new Events(settings, kafka, this::connected);
       events = writing;
@@ -155,7 +156,8 @@ final class LoadRun {
         churns ? settings.rate() * share : 0,
         talks ? settings.rate() * share : 0,
         settings.payloadBytes(),
-        settings.scenario().talk());
+        settings.scenario().talk(),
+        WorkerPlan.Speech.CENTRIFUGO);
   }
 
   private void connectAll() throws InterruptedException {
@@ -336,7 +338,7 @@ final class LoadRun {
         Thread.sleep(Duration.ofNanos(Math.clamp(Math.min(left, untilSample), 1, 50_000_000)));
       }
       if (workers.stream().noneMatch(WorkerProcess::isAlive)) {
-        Thread.sleep(SIGNAL_GRACE);
+        Thread.sleep(Cluster.SIGNAL_GRACE);
         throw new IllegalStateException("the workers have ended; what they said is above");
       }
     }
@@ -402,13 +404,5 @@ final class LoadRun {
     if (cluster != null) {
       cluster.close();
     }
-  }
-
-  private static String machine() {
-    return "%d cores, %s, Java %s"
-        .formatted(
-            Runtime.getRuntime().availableProcessors(),
-            System.getProperty("os.name") + " " + System.getProperty("os.version"),
-            Runtime.version());
   }
 }

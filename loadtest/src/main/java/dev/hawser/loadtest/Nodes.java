@@ -1,6 +1,8 @@
 package dev.hawser.loadtest;
 
 import dev.hawser.loadtest.report.Sample.NodeSample;
+import dev.hawser.loadtest.server.Cluster;
+import dev.hawser.loadtest.server.NodeProbe;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;

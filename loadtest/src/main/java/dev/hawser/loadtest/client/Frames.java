@@ -32,6 +32,7 @@ final class Frames {
   private Frames() {}
 
   static ByteBuf handshake(URI url) {
+    String target = url.getQuery() == null ? url.getPath() : url.getPath() + "?" + url.getQuery();
     String request =
         """
         GET %s HTTP/1.1\r
@@ -42,7 +43,7 @@ final class Frames {
         Sec-WebSocket-Version: 13\r
         \r
         """
-            .formatted(url.getPath(), url.getHost(), url.getPort(), KEY);
+            .formatted(target, url.getHost(), url.getPort(), KEY);
     return Unpooled.unreleasableBuffer(
         Unpooled.directBuffer().writeBytes(request.getBytes(US_ASCII)).asReadOnly());
   }

@@ -14,13 +14,16 @@ import java.util.concurrent.TimeUnit;
 /**
  * A process that holds connections. Its first line of input is its {@link WorkerPlan}, each further
  * one an order; the end of its input closes its connections and ends it, so it ends with its
- * coordinator. Every half second it says how many are connected, and what happened since.
+ * coordinator. Every half second, and when it is asked to, it says how many are connected, and what
+ * happened since.
  */
 public final class Worker {
 
   static final String CONNECT = "connect";
   static final String RUN = "run";
   static final String REST = "rest";
+  static final String LEAVE = "leave";
+  static final String REPORT = "report";
 
   private static final int TICK_MICROSECONDS = 1_000;
   private static final int REPORT_MILLISECONDS = 500;
@@ -38,19 +41,19 @@ public final class Worker {
     PrintStream out = System.out;
     every(loop, TICK_MICROSECONDS, TimeUnit.MICROSECONDS, connections::tick);
     every(loop, SWEEP_MILLISECONDS, TimeUnit.MILLISECONDS, connections::sweep);
-    every(
-        loop,
-        REPORT_MILLISECONDS,
-        TimeUnit.MILLISECONDS,
+    Runnable report =
         () -> {
           out.println(connections.connected() + "\t" + connections.takeCounts().toLine());
           out.flush();
-        });
+        };
+    every(loop, REPORT_MILLISECONDS, TimeUnit.MILLISECONDS, report);
     for (String order = input.readLine(); order != null; order = input.readLine()) {
       switch (order) {
         case CONNECT -> loop.execute(connections::connect);
         case RUN -> loop.execute(connections::run);
         case REST -> loop.execute(connections::rest);
+        case LEAVE -> loop.execute(connections::leaveAll);
+        case REPORT -> loop.execute(report);
         default -> throw new IllegalArgumentException("unknown order: " + order);
       }
     }

@@ -19,6 +19,7 @@ import java.util.List;
  * @param messagesPerSecond what clients send, while it is told to run
  * @param payloadBytes size of what clients send, about
  * @param talk what clients say
+ * @param speech how
  */
 public record WorkerPlan(
     List<URI> urls,
@@ -32,7 +33,8 @@ public record WorkerPlan(
     double churnPerSecond,
     double messagesPerSecond,
     int payloadBytes,
-    Talk talk) {
+    Talk talk,
+    Speech speech) {
 
   /** What clients say. */
   public enum Talk {
@@ -44,6 +46,16 @@ public record WorkerPlan(
     CHAT,
     /** An answer to every broadcast. */
     ANSWER
+  }
+
+  /** The dialect of a server. */
+  public enum Speech {
+    /** Hawser's. */
+    CENTRIFUGO,
+    /** Text frames without a protocol in them. */
+    PLAIN_TEXT,
+    /** Socket.IO over a WebSocket. */
+    SOCKET_IO
   }
 
   private static final String FIELD = "\t";
@@ -63,7 +75,8 @@ public record WorkerPlan(
         Double.toString(churnPerSecond),
         Double.toString(messagesPerSecond),
         Integer.toString(payloadBytes),
-        talk.name());
+        talk.name(),
+        speech.name());
   }
 
   static WorkerPlan parse(String line) {
@@ -80,6 +93,7 @@ public record WorkerPlan(
         Double.parseDouble(fields[8]),
         Double.parseDouble(fields[9]),
         Integer.parseInt(fields[10]),
-        Talk.valueOf(fields[11]));
+        Talk.valueOf(fields[11]),
+        Speech.valueOf(fields[12]));
   }
 }

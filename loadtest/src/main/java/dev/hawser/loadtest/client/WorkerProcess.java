@@ -52,6 +52,16 @@ public final class WorkerProcess implements AutoCloseable {
     orders.println(Worker.REST);
   }
 
+  /** Closes all; they can connect again. */
+  public void leave() {
+    orders.println(Worker.LEAVE);
+  }
+
+  /** Asks for what has happened, rather than to wait until it says so by itself. */
+  public void report() {
+    orders.println(Worker.REPORT);
+  }
+
   public synchronized int connected() {
     return connected;
   }

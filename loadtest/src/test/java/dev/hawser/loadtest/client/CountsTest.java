@@ -65,7 +65,8 @@ class CountsTest {
             0,
             3,
             100,
-            WorkerPlan.Talk.CHAT);
+            WorkerPlan.Talk.CHAT,
+            WorkerPlan.Speech.CENTRIFUGO);
     assertThat(WorkerPlan.parse(plan.toLine())).isEqualTo(plan);
   }
 

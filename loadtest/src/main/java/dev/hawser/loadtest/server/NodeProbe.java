@@ -1,4 +1,4 @@
-package dev.hawser.loadtest;
+package dev.hawser.loadtest.server;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
@@ -13,7 +13,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** Watches one process: CPU and resident set from /proc, pauses from its collector's log. */
-final class NodeProbe {
+public final class NodeProbe {
 
   /** Clock ticks of /proc/PID/stat, the same on all Linux machines of today. */
   private static final double TICK_SECONDS = 0.01;
@@ -32,7 +32,7 @@ final class NodeProbe {
   private double cpuSeconds;
   private long sampledAt;
 
-  NodeProbe(String name, long pid, @Nullable Path collectorLog) {
+  public NodeProbe(String name, long pid, @Nullable Path collectorLog) {
     this.name = name;
     this.pid = pid;
     this.collectorLog = collectorLog;
@@ -41,16 +41,16 @@ final class NodeProbe {
     skipLog();
   }
 
-  String name() {
+  public String name() {
     return name;
   }
 
-  long pid() {
+  public long pid() {
     return pid;
   }
 
   /** What was used since the last sample; zeros once the process has ended. */
-  NodeSample sample() {
+  public NodeSample sample() {
     double cpu = cpuSeconds();
     long now = System.nanoTime();
     double percent = 100 * Math.max(0, cpu - cpuSeconds) / ((now - sampledAt) / 1e9);
@@ -60,7 +60,7 @@ final class NodeProbe {
   }
 
   /** Since it started; 0 once it has ended. */
-  double cpuSeconds() {
+  public double cpuSeconds() {
     try {
       String stat = Files.readString(Path.of("/proc", Long.toString(pid), "stat"));
       String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
@@ -71,7 +71,7 @@ final class NodeProbe {
     }
   }
 
-  long residentBytes() {
+  public long residentBytes() {
     try {
       Matcher matcher =
           RESIDENT.matcher(Files.readString(Path.of("/proc", Long.toString(pid), "status")));
@@ -82,7 +82,7 @@ final class NodeProbe {
   }
 
   /** Collects its garbage, so that what is resident is needed; false if that cannot be done. */
-  boolean collectGarbage() throws IOException, InterruptedException {
+  public boolean collectGarbage() throws IOException, InterruptedException {
     Path jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd");
     if (!Files.isExecutable(jcmd)) {
       return false;

@@ -1,4 +1,4 @@
-package dev.hawser.loadtest;
+package dev.hawser.loadtest.server;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
@@ -28,7 +28,13 @@ import org.jspecify.annotations.Nullable;
  * A {@code hawser dev} as a child process, every node of it in a process of its own, on ports that
  * are free. It is known from what it prints only.
  */
-final class Cluster implements AutoCloseable {
+public final class Cluster implements AutoCloseable {
+
+  /** What tokens are signed with: of hawser dev, and known to everybody. */
+  public static final String SECRET = "hawser-dev-secret-never-in-production";
+
+  /** Ctrl-C ends all processes of a terminal, and the end of another may be seen first. */
+  public static final Duration SIGNAL_GRACE = Duration.ofMillis(300);
 
   private static final String MAIN = "dev.hawser.deploy.standalone.Hawser";
   private static final Duration START_TIMEOUT = Duration.ofMinutes(3);
@@ -66,7 +72,7 @@ final class Cluster implements AutoCloseable {
    *
    * @param directory where logs go; it must be there
    */
-  Cluster(int nodes, String nodeOptions, Path directory) throws IOException {
+  public Cluster(int nodes, String nodeOptions, Path directory) throws IOException {
     this.nodes = nodes;
     this.directory = directory;
     this.offset = freeOffset(nodes);
@@ -96,15 +102,15 @@ final class Cluster implements AutoCloseable {
     reader = Thread.ofPlatform().daemon().name("cluster").start(this::read);
   }
 
-  void awaitReady() throws InterruptedException {
+  public void awaitReady() throws InterruptedException {
     boolean inTime = ready.await(START_TIMEOUT.toSeconds(), TimeUnit.SECONDS);
     if (!inTime || !process.isAlive()) {
-      Thread.sleep(LoadRun.SIGNAL_GRACE);
+      Thread.sleep(SIGNAL_GRACE);
       throw new IllegalStateException("the cluster did not start:\n" + output());
     }
   }
 
-  List<URI> urls() {
+  public List<URI> urls() {
     return IntStream.range(0, nodes)
         .mapToObj(
             node ->
@@ -113,18 +119,18 @@ final class Cluster implements AutoCloseable {
         .toList();
   }
 
-  String kafka() {
+  public String kafka() {
     return "127.0.0.1:" + (KAFKA + offset);
   }
 
   /** Its nodes as they are now, by number; one that was started again has another process. */
-  Map<Integer, Long> processes() {
+  public Map<Integer, Long> processes() {
     synchronized (lines) {
       return new TreeMap<>(processes);
     }
   }
 
-  Path collectorLog(long pid) {
+  public Path collectorLog(long pid) {
     return directory.resolve("gc-%d.log".formatted(pid));
   }
 
@@ -178,6 +184,16 @@ final class Cluster implements AutoCloseable {
       throw new UncheckedIOException("lost the cluster", broken);
     } finally {
       ready.countDown();
+    }
+  }
+
+  /** A port that is free now, and that the kernel does not give to clients. */
+  public static int freePort() {
+    while (true) {
+      int port = WEB_SOCKET + ThreadLocalRandom.current().nextInt(MIN_OFFSET, MAX_OFFSET);
+      if (isFree(port)) {
+        return port;
+      }
     }
   }
 
