@@ -102,6 +102,8 @@ enum Peer {
       command.add("@" + home.resolve("bin").resolve("jvm.options"));
       command.addAll(List.of("-cp", "%s/*:%s/lib/*".formatted(target, target)));
     }
+    // By a name of its own, as in a test Hawser's is there, too.
+    command.add("-Dlogback.configurationFile=logback-peers.xml");
     command.add(PACKAGE + main);
     command.add(Integer.toString(port));
     return new PeerProcess(this, port, command, directory);
