@@ -138,6 +138,9 @@ public final class Gateway {
     }
     this.shutdown = CoordinatedShutdown.get(system);
     this.metrics = GatewayMetrics.get(system);
+    // Before there is somebody who answers: without a condition a node would be ready.
+    readiness.require(() -> !stopping, "the node is stopping");
+    readiness.require(() -> serving, "sockets are not bound");
     var managed =
         named(
             "hawser.management.port",
@@ -152,8 +155,6 @@ public final class Gateway {
       duties.add(Duty.REMOVE_DEAD);
     }
     this.presence = PresenceService.start(settings.presence(), cluster.node(), duties);
-    readiness.require(() -> !stopping, "the node is stopping");
-    readiness.require(() -> serving, "sockets are not bound");
     readiness.require(
         () ->
             otherNodes.isEmpty()
@@ -337,7 +338,8 @@ public final class Gateway {
                   kafka.close();
                   publisher.close();
                   return Done.getInstance();
-                }));
+                },
+                Thread::startVirtualThread));
     var upstream = new UpstreamPublisher(publisher, settings.kafka(), version());
     return kafka
         .events()

@@ -3,12 +3,60 @@ package dev.hawser.gateway;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.hawser.deploy.embedded.LocalPort;
 import dev.hawser.gateway.Node.Door;
+import java.io.IOException;
+import java.net.HttpURLConnection;
+import java.net.URI;
 import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 
 class ManagementTest {
+
+  @Test
+  void whileANodeStartsNobodyIsToldThatItIsReadyBeforeItTakesClients() throws Exception {
+    int management = LocalPort.free();
+    int webSocket = LocalPort.free();
+    try (Parts parts = Parts.start()) {
+      var takesClients =
+          CompletableFuture.supplyAsync(
+              () -> {
+                awaitReady(management);
+                return LocalPort.isTaken(webSocket);
+              },
+              task -> Thread.ofPlatform().daemon().start(task));
+      try (TestNode node =
+          TestNode.start(
+              parts,
+              "hawser { management.port = %d, websocket.port = %d }"
+                  .formatted(management, webSocket))) {
+        assertThat(node.gateway.ready()).succeedsWithin(Duration.ofSeconds(30));
+        assertThat(takesClients).succeedsWithin(Duration.ofSeconds(5)).isEqualTo(true);
+      }
+    }
+  }
+
+  /** Asks all the time, from before there is somebody who answers. */
+  private static void awaitReady(int management) {
+    while (true) {
+      try {
+        var asked =
+            (HttpURLConnection)
+                URI.create("http://127.0.0.1:%d/ready".formatted(management))
+                    .toURL()
+                    .openConnection();
+        int status = asked.getResponseCode();
+        asked.disconnect();
+        if (status == 200) {
+          return;
+        }
+      } catch (IOException notYet) {
+        // It has not bound its port.
+      }
+    }
+  }
 
   @Test
   void theFiguresFollowWhatClientsDo() throws Exception {

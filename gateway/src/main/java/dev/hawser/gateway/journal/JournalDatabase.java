@@ -56,7 +56,9 @@ final class JournalDatabase implements Extension {
               () -> {
                 database.migrate(StoredOffsets.TABLES);
                 return Done.getInstance();
-              });
+              },
+              // It waits for PostgreSQL; the common pool has one thread on two cores.
+              Thread::startVirtualThread);
     }
     return migrated.thenApply(done -> database);
   }

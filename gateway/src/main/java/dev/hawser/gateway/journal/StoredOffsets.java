@@ -97,7 +97,7 @@ public final class StoredOffsets implements LastOffsets {
   private CompletionStage<Done> migrate() {
     if (migrating.compareAndSet(false, true)) {
       var unused =
-          CompletableFuture.runAsync(() -> database.migrate(TABLES))
+          CompletableFuture.runAsync(() -> database.migrate(TABLES), Thread::startVirtualThread)
               .whenComplete(
                   (done, failure) -> {
                     if (failure == null) {
