@@ -64,11 +64,7 @@ class LayeringTest {
           .resideInAnyPackage("..gateway.connection..", "..gateway.session..", "..gateway.stream..")
           .should()
           .dependOnClassesThat()
-          .resideInAnyPackage(
-              "io.netty..",
-              "org.apache.pekko.http..",
-              "org.apache.kafka..",
-              "org.apache.pekko.kafka..");
+          .resideInAnyPackage("io.netty..", "org.apache.pekko.http..", "org.apache.kafka..");
 
   @ArchTest
   static final ArchRule nettyStaysAtItsDoor =

@@ -5,11 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.hawser.gateway.Node.Door;
+import dev.hawser.gateway.session.Shards;
 import dev.hawser.protocol.event.EventHeaders;
 import java.sql.DriverManager;
 import java.time.Duration;
 import java.util.List;
 import java.util.stream.IntStream;
+import org.apache.kafka.clients.producer.ProducerRecord;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -27,6 +29,8 @@ class RecoveryTest {
       hawser.connection.ping-interval = 2s
       hawser.connection.pong-timeout = 1s
       """;
+
+  private static final String LONG_WINDOW = "hawser.recovery.window = 1h";
 
   private static final String PUSHED = "hawser_pushes_total";
   private static final String TOO_SLOW = "hawser_disconnects_total{code=\"3008\"}";
@@ -325,6 +329,50 @@ class RecoveryTest {
       }
       await().atMost(PATIENCE).until(() -> tab.received.contains("2"));
       assertThat(tab.received).containsExactly("1", "2");
+    }
+  }
+
+  /** A record of a producer with another partitioner, in a partition that is far ahead. */
+  private static ProducerRecord<byte[], byte[]> misrouted(String user, String payload) {
+    int elsewhere = (Shards.of(user, Parts.PARTITIONS) + 1) % Parts.PARTITIONS;
+    var record =
+        new ProducerRecord<>(
+            "hawser.events", elsewhere, null, "x".getBytes(UTF_8), payload.getBytes(UTF_8));
+    record.headers().add(EventHeaders.USER, user.getBytes(UTF_8));
+    return record;
+  }
+
+  @Test
+  void whatIsInAnotherPartitionIsKeptForWhoIsAwayAndSoIsWhatFollows() throws Exception {
+    for (int i = 0; i < 500; i++) {
+      var filler = misrouted("misrouted", "0");
+      filler.headers().add(EventHeaders.INNER, "true".getBytes(UTF_8));
+      PARTS.push(filler);
+    }
+    PARTS.push(misrouted("misrouted", "1"));
+    PARTS.push(misrouted("misrouted", "2"));
+    PARTS.awaitCommitted();
+    PARTS.push("misrouted", "3");
+    PARTS.awaitCommitted();
+    replaceNode();
+    try (Tab tab = open("misrouted")) {
+      await().atMost(PATIENCE).until(() -> tab.received.contains("3"));
+      assertThat(tab.received).containsExactly("1", "2", "3");
+    }
+  }
+
+  @Test
+  void whatIsInAnotherPartitionComesOnceWhateverIsReadAgain() throws Exception {
+    replaceNode(LONG_WINDOW);
+    try (Tab tab = open("misrouted-once")) {
+      PARTS.push(misrouted("misrouted-once", "1"));
+      await().atMost(PATIENCE).until(() -> tab.received.size() == 1);
+      replaceNode(LONG_WINDOW);
+      PARTS.push(misrouted("misrouted-once", "2"));
+      await().atMost(PATIENCE).until(() -> tab.received.contains("2"));
+      PARTS.push("misrouted-once", "3");
+      await().atMost(PATIENCE).until(() -> tab.received.contains("3"));
+      assertThat(tab.received).containsExactly("1", "2", "3");
     }
   }
 }
