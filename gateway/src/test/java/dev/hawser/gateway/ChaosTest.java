@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Test;
 @Tag("alone")
 class ChaosTest {
 
-  private static final Duration PATIENCE = Duration.ofSeconds(60);
+  private static final Duration PATIENCE = Duration.ofMinutes(2);
   private static final Duration PRESENCE_IS_RIGHT = Duration.ofSeconds(15);
 
   private static final int USERS = 24;

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Test;
 @Tag("alone")
 class ClusterTest {
 
-  private static final Duration PATIENCE = Duration.ofSeconds(60);
+  private static final Duration PATIENCE = Duration.ofMinutes(2);
 
   private static Parts parts;
   private static List<TestNode> nodes;

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
  */
 class IdleConnectionCost {
 
-  private static final Duration PATIENCE = Duration.ofSeconds(60);
+  private static final Duration PATIENCE = Duration.ofMinutes(2);
   private static final int CONNECTIONS = 5_000;
   private static final int ROUNDS = 3;
 

@@ -38,7 +38,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("alone")
 class KubernetesFormationTest {
 
-  private static final Duration PATIENCE = Duration.ofSeconds(60);
+  private static final Duration PATIENCE = Duration.ofMinutes(2);
   private static final ObjectMapper JSON = new ObjectMapper();
 
   @TempDir private Path temporary;

@@ -97,7 +97,7 @@ class ManagementTest {
         assertThat(figure(node, "hawser_refused_total{reason=\"connections\"}")).isPositive();
         assertThat(second.isConnected()).isFalse();
         first.client.disconnect();
-        await().atMost(Duration.ofSeconds(30)).until(second::isConnected);
+        await().atMost(Duration.ofMinutes(2)).until(second::isConnected);
       }
       await().until(() -> node.management("/ready").statusCode() == 200);
       assertThat(node.management("/alive").statusCode()).isEqualTo(200);

@@ -62,7 +62,7 @@ class PresenceStoryTest {
 
   private static void assertRows(String... expected) {
     await()
-        .atMost(Duration.ofSeconds(20))
+        .atMost(Duration.ofMinutes(2))
         .untilAsserted(() -> assertThat(watchingTimes()).containsExactly(expected));
   }
 
@@ -121,7 +121,7 @@ class PresenceStoryTest {
       parts.postgreSql.stop();
       try (Tab comes = open(node, Door.NETTY, "comes")) {
         await()
-            .atMost(Duration.ofSeconds(20))
+            .atMost(Duration.ofMinutes(2))
             .until(() -> node.metric("hawser_postgresql_reachable") == 0);
         // It is away from all nodes: no other would serve the clients better.
         assertThat(node.management("/ready").statusCode()).isEqualTo(200);
@@ -132,12 +132,12 @@ class PresenceStoryTest {
         await().until(() -> stays.received.contains("\"still here\""));
         parts.postgreSql.restart();
         await()
-            .atMost(Duration.ofSeconds(20))
+            .atMost(Duration.ofMinutes(2))
             .until(() -> node.api("/api/presence/comes").body().contains("\"online\":true"));
         assertThat(comes.disconnected).isNotDone();
       }
       await()
-          .atMost(Duration.ofSeconds(20))
+          .atMost(Duration.ofMinutes(2))
           .until(() -> node.metric("hawser_postgresql_reachable") == 1);
       assertThat(node.api("/api/presence/stays").body()).contains("\"online\":true");
     } finally {
@@ -151,7 +151,7 @@ class PresenceStoryTest {
     TestNode node = TestNode.start(parts, SETTINGS);
     try {
       await()
-          .atMost(Duration.ofSeconds(20))
+          .atMost(Duration.ofMinutes(2))
           .ignoreExceptions()
           .untilAsserted(
               () ->

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Test;
 /** What a client that comes back is told, when what it missed is old, repeated, or nothing. */
 class RecoveryTest {
 
-  private static final Duration PATIENCE = Duration.ofSeconds(30);
+  private static final Duration PATIENCE = Duration.ofMinutes(2);
 
   /** Pongs acknowledge: let there be many. */
   private static final String SHORT_WINDOW =

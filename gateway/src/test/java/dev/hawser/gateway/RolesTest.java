@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 /** A cluster in which one node serves clients, and another one tells who is there. */
 class RolesTest {
 
-  private static final Duration PATIENCE = Duration.ofSeconds(30);
+  private static final Duration PATIENCE = Duration.ofMinutes(2);
 
   @Test
   void eachNodeServesWhatItsRoleSays() throws Exception {

@@ -29,7 +29,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** The server API of a cluster of two nodes, and what stock clients see of it. */
 class ServerApiTest {
 
-  private static final Duration PATIENCE = Duration.ofSeconds(30);
+  private static final Duration PATIENCE = Duration.ofMinutes(2);
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private static Parts parts;

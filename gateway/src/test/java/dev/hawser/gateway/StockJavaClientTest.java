@@ -55,7 +55,7 @@ class StockJavaClientTest {
           IntStream.range(0, USERS).mapToObj(number -> user(door, number)).toList();
       List<String> expected = parts.pushNumbered(users, EVENTS / USERS);
       await()
-          .atMost(Duration.ofSeconds(60))
+          .atMost(Duration.ofMinutes(2))
           .until(() -> tabs.stream().allMatch(tab -> tab.received.size() >= expected.size()));
       assertThat(tabs).allSatisfy(tab -> assertThat(tab.received).isEqualTo(expected));
     } finally {

@@ -102,10 +102,10 @@ class StockJavaScriptClientTest {
               Map.of("url", node.url(door), "tabs", TABS, "tokens", tokens)));
       writer.newLine();
       writer.flush();
-      await().atMost(Duration.ofSeconds(60)).until(() -> received.size() == USERS * TABS);
+      await().atMost(Duration.ofMinutes(2)).until(() -> received.size() == USERS * TABS);
       List<String> expected = parts.pushNumbered(List.copyOf(tokens.keySet()), EVENTS / USERS);
       await()
-          .atMost(Duration.ofSeconds(60))
+          .atMost(Duration.ofMinutes(2))
           .until(() -> received.values().stream().allMatch(tab -> tab.size() >= expected.size()));
       writer.close();
       reader.join(Duration.ofSeconds(20));
@@ -140,7 +140,7 @@ class StockJavaScriptClientTest {
       writer.flush();
       var reader = script.inputReader(UTF_8);
       JsonNode calls = new ObjectMapper().readTree(reader.readLine());
-      await().atMost(Duration.ofSeconds(20)).until(() -> tab.received.size() == 3);
+      await().atMost(Duration.ofMinutes(2)).until(() -> tab.received.size() == 3);
       assertThat(tab.received).containsExactly("{\"n\":1}", "{\"n\":2}", "{\"n\":3}");
       assertThat(tab.tags.getFirst()).containsEntry("lang", "en");
       assertThat(tab.offsets)

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 /** A node whose only events are those of the server API. */
 class WithoutKafkaTest {
 
-  private static final Duration PATIENCE = Duration.ofSeconds(30);
+  private static final Duration PATIENCE = Duration.ofMinutes(2);
 
   private static Parts parts;
   private static TestNode node;

@@ -147,7 +147,7 @@ class NodesUnderFaultsTest {
       churn.join();
       // What killed nodes left behind is removed by the others.
       await()
-          .atMost(Duration.ofSeconds(30))
+          .atMost(Duration.ofMinutes(2))
           .until(
               () ->
                   database
@@ -170,7 +170,7 @@ class NodesUnderFaultsTest {
       // What the last nodes left behind when they stopped is told by the next one that starts.
       start(database, kafka, 0);
       await()
-          .atMost(Duration.ofSeconds(30))
+          .atMost(Duration.ofMinutes(2))
           .until(() -> database.rows("SELECT * FROM presence_events").isEmpty());
       nodes[0].stop();
       PresenceEvents.assertTold(kafka, database);

@@ -34,7 +34,7 @@ import org.junit.jupiter.api.Test;
 class MailboxTest {
 
   private static final Duration IDLE = Duration.ofMillis(300);
-  private static final Duration PATIENCE = Duration.ofSeconds(10);
+  private static final Duration PATIENCE = Duration.ofMinutes(2);
   private static final AtomicInteger USERS = new AtomicInteger();
   private static final AtomicLong CONNECTIONS = new AtomicLong();
 

@@ -14,7 +14,7 @@ import java.util.concurrent.TimeoutException;
 /** The command in a process of its own, as a terminal runs it. */
 final class HawserProcess implements AutoCloseable {
 
-  private static final Duration PATIENCE = Duration.ofSeconds(60);
+  private static final Duration PATIENCE = Duration.ofMinutes(2);
 
   final Process process;
   private final List<String> lines = new CopyOnWriteArrayList<>();
@@ -40,6 +40,14 @@ final class HawserProcess implements AutoCloseable {
   /** Everything it has said. */
   String output() {
     return String.join("\n", lines);
+  }
+
+  /** Lines that warn, but of a machine that has too much to do. */
+  List<String> warnings() {
+    return output()
+        .lines()
+        .filter(line -> line.contains("WARN") && !line.contains("heartbeat was delayed"))
+        .toList();
   }
 
   /** Waits until it has said this. */

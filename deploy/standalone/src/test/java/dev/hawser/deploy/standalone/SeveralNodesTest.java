@@ -19,7 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** {@code hawser dev --nodes}, in processes of their own. */
 class SeveralNodesTest {
 
-  private static final Duration PATIENCE = Duration.ofSeconds(60);
+  private static final Duration PATIENCE = Duration.ofMinutes(2);
 
   @TempDir private Path temporary = Path.of("");
 
