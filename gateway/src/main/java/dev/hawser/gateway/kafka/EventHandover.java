@@ -10,14 +10,16 @@ import dev.hawser.protocol.event.PushEvent;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.errors.RecordTooLargeException;
+import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.typed.ActorSystem;
@@ -38,7 +40,7 @@ final class EventHandover {
   /** Sharding delivers at most once: what is not acknowledged in this time is handed over again. */
   private static final Duration ATTEMPT = Duration.ofSeconds(2);
 
-  /** What was not even sent is sent again after this time. */
+  /** What failed, and may work, is tried again after this time. */
   private static final Duration ATTEMPT_INTERVAL = Duration.ofMillis(100);
 
   private final ActorSystem<?> system;
@@ -104,53 +106,59 @@ final class EventHandover {
   CompletionStage<?> handOver(
       ConsumerRecord<byte[], byte[]> record, EventRecord event, BooleanSupplier revoked) {
     inFlight.increment();
-    CompletionStage<?> done =
+    Supplier<CompletionStage<?>> attempt =
         switch (event) {
           case EventRecord.ToUser toUser ->
               userAtHome(record, toUser) != null
-                  ? push(record, toUser.event(), revoked)
+                  ? push(record, toUser.event())
                   : reroute(record, toUser.event());
-          case EventRecord.Inner inner -> CompletableFuture.completedFuture(Done.getInstance());
+          case EventRecord.Inner inner -> () -> CompletableFuture.completedFuture(null);
           case EventRecord.Undeliverable undeliverable ->
               deadLetter(record, undeliverable.reason());
         };
-    return done.whenComplete((handedOver, failure) -> inFlight.decrement());
-  }
-
-  private CompletionStage<Done> push(
-      ConsumerRecord<byte[], byte[]> record, PushEvent event, BooleanSupplier revoked) {
-    events.increment();
-    String client = event.excludedClient();
-    long excluded = client == null ? 0 : ConnectionId.fromText(client);
     long giveUpAt = System.nanoTime() + settings.acknowledgeTimeout().toNanos();
-    return push(event, record.offset() + 1, excluded, revoked, giveUpAt);
+    return insist(attempt, revoked, giveUpAt)
+        .whenComplete((handedOver, failure) -> inFlight.decrement());
   }
 
-  private CompletionStage<Done> push(
-      PushEvent event, long offset, long excluded, BooleanSupplier revoked, long giveUpAt) {
-    return sharding
-        .entityRefFor(Session.KEY, event.user())
-        .<Done>ask(replyTo -> new Session.Push(event, offset, excluded, replyTo), ATTEMPT)
+  private CompletionStage<Object> insist(
+      Supplier<CompletionStage<?>> attempt, BooleanSupplier revoked, long giveUpAt) {
+    return attempt
+        .get()
+        .<Object>thenApply(done -> done)
         .exceptionallyCompose(
             failure -> {
               if (revoked.getAsBoolean()) {
-                // The next owner hands it over, and nothing of this partition is committed here.
-                return CompletableFuture.completedFuture(Done.getInstance());
+                // Nothing of this partition is committed here any more.
+                return CompletableFuture.completedFuture(null);
               }
-              return failure instanceof TimeoutException && System.nanoTime() < giveUpAt
+              Throwable cause =
+                  failure instanceof CompletionException ? failure.getCause() : failure;
+              boolean mayWork =
+                  cause instanceof TimeoutException || cause instanceof RetriableException;
+              return mayWork && System.nanoTime() < giveUpAt
                   ? Patterns.after(
-                      ATTEMPT_INTERVAL,
-                      system,
-                      () -> push(event, offset, excluded, revoked, giveUpAt))
+                      ATTEMPT_INTERVAL, system, () -> insist(attempt, revoked, giveUpAt))
                   : CompletableFuture.failedFuture(failure);
             });
+  }
+
+  private Supplier<CompletionStage<?>> push(
+      ConsumerRecord<byte[], byte[]> record, PushEvent event) {
+    events.increment();
+    String client = event.excludedClient();
+    long excluded = client == null ? 0 : ConnectionId.fromText(client);
+    long offset = record.offset() + 1;
+    var session = sharding.entityRefFor(Session.KEY, event.user());
+    return () ->
+        session.<Done>ask(replyTo -> new Session.Push(event, offset, excluded, replyTo), ATTEMPT);
   }
 
   /**
    * Written by a producer with another partitioner: its user's session is somewhere else. The next
    * owner of the partition may read it again, so it gets an id by which the second is known.
    */
-  private CompletionStage<RecordMetadata> reroute(
+  private Supplier<CompletionStage<?>> reroute(
       ConsumerRecord<byte[], byte[]> record, PushEvent event) {
     misrouted.increment();
     var headers = new RecordHeaders(record.headers());
@@ -160,16 +168,17 @@ final class EventHandover {
           EventHeaders.ID,
           "%s/%d@%d".formatted(epoch, record.partition(), record.offset()));
     }
-    return publisher.send(
+    var home =
         new ProducerRecord<>(
             record.topic(),
             Shards.of(event.user(), shards),
             event.user().getBytes(StandardCharsets.UTF_8),
             record.value(),
-            headers));
+            headers);
+    return () -> publisher.send(home);
   }
 
-  private CompletionStage<RecordMetadata> deadLetter(
+  private Supplier<CompletionStage<?>> deadLetter(
       ConsumerRecord<byte[], byte[]> record, String reason) {
     String source = "%s-%d@%d".formatted(record.topic(), record.partition(), record.offset());
     log.warn("{} goes to {}: {}", source, settings.deadLetters(), reason);
@@ -177,15 +186,16 @@ final class EventHandover {
     var headers = new RecordHeaders(record.headers());
     addHeader(headers, EventHeaders.DEAD_LETTER_REASON, reason);
     addHeader(headers, EventHeaders.DEAD_LETTER_SOURCE, source);
-    return publisher
-        .send(deadLetter(record, record.value(), headers))
-        .exceptionallyCompose(
-            failure ->
-                // With its new headers it is larger than Kafka allows: better without its value
-                // than the end of the partition.
-                failure instanceof RecordTooLargeException
-                    ? publisher.send(deadLetter(record, null, headers))
-                    : CompletableFuture.failedFuture(failure));
+    return () ->
+        publisher
+            .send(deadLetter(record, record.value(), headers))
+            .exceptionallyCompose(
+                failure ->
+                    // With its new headers it is larger than Kafka allows: better without its value
+                    // than the end of the partition.
+                    failure instanceof RecordTooLargeException
+                        ? publisher.send(deadLetter(record, null, headers))
+                        : CompletableFuture.failedFuture(failure));
   }
 
   private ProducerRecord<byte[], byte[]> deadLetter(
