@@ -41,6 +41,11 @@ enum Scenario {
     return this == BROADCAST || this == BROADCAST_ACK;
   }
 
+  /** Whether all stay connected, so that what a connection costs can be told. */
+  boolean holds() {
+    return this == IDLE || this == PUSH;
+  }
+
   /** Whether the load generator writes events for single users, and not the clients. */
   boolean pushes() {
     return this == PUSH || this == STORM;
