@@ -169,7 +169,7 @@ final class LightClient extends ChannelInboundHandlerAdapter {
                     reading.alloc(),
                     Frames.CLOSE,
                     ByteBufUtil.getBytes(in, content, Math.min(length, 2))));
-        connections.ended(this, "closed-" + code);
+        connections.closed(this, code);
       }
       default -> {}
     }
