@@ -37,7 +37,11 @@ final class LoadRun {
   private static final Duration DRAIN_LIMIT = Duration.ofSeconds(15);
   private static final Duration CONNECT_SLACK = Duration.ofSeconds(60);
 
-  private static final Duration BEFORE_STORM = Duration.ofSeconds(5);
+  /** What the calm before a storm may take, and its part of the whole. */
+  private static final Duration LONGEST_CALM = Duration.ofSeconds(15);
+
+  private static final int PARTS_OF_STORM = 3;
+
   private static final int SAMPLE_MILLISECONDS = 1_000;
   private static final int SOURCES_PER_WORKER = 4;
   private static final double NANOS_PER_SECOND = 1e9;
@@ -103,7 +107,7 @@ final class LoadRun {
       progress.say(
           "starting a cluster of %d node%s with PostgreSQL and Kafka"
               .formatted(settings.nodes(), settings.nodes() == 1 ? "" : "s"));
-      Cluster started = new Cluster(settings.nodes(), settings.nodeOptions(), settings.output());
+      Cluster started = new Cluster(settings.nodes(), settings.optionsOfNodes(), settings.output());
       cluster = started;
       started.awaitReady();
       urls = started.urls();
@@ -192,11 +196,15 @@ final class LoadRun {
         && settings.scenario() != Scenario.UPSTREAM) {
       writing.start();
     }
-    if (settings.scenario() == Scenario.STORM) {
-      sampleUntil(BEFORE_STORM, () -> false);
+    boolean storm = settings.scenario() == Scenario.STORM;
+    if (storm) {
+      Duration part = settings.duration().dividedBy(PARTS_OF_STORM);
+      sampleUntil(part.compareTo(LONGEST_CALM) < 0 ? part : LONGEST_CALM, () -> false);
       endNode();
     }
+    int stormBegins = samples.size();
     sampleUntil(settings.duration().minusNanos(System.nanoTime() - start), () -> false);
+    int stormEnds = samples.size();
     double seconds = (System.nanoTime() - start) / NANOS_PER_SECOND;
     Map<String, Double> cpuAfter = nodes.cpuSeconds();
     workers.forEach(WorkerProcess::rest);
@@ -206,12 +214,18 @@ final class LoadRun {
     mark("waiting for the rest");
     // Workers say what happened a moment later.
     sampleUntil(SETTLE, () -> false);
-    boolean storm = settings.scenario() == Scenario.STORM;
     if (writing != null || storm) {
       sampleUntil(DRAIN_LIMIT, () -> missing() <= 0 && (!storm || connected() == settings.users()));
     }
     sample(0);
     summarize(seconds, cpuBefore, cpuAfter);
+    if (storm) {
+      Storm.of(
+              samples.subList(samplesBefore, stormBegins),
+              samples.subList(stormBegins, stormEnds),
+              settings.users())
+          .put(figures);
+    }
     if (settings.scenario().holds()) {
       summarizeHeld();
     } else {
@@ -326,8 +340,10 @@ final class LoadRun {
             connected(),
             fresh.of(Count.OPENED) / seconds,
             (fresh.of(Count.RECEIVED) + fresh.of(Count.ACKNOWLEDGED)) / seconds,
+            fresh.of(Timing.REPLAYED).getTotalCount() / seconds,
             (fresh.of(Count.SENT) + written - writtenBefore) / seconds,
             errors / seconds,
+            fresh.errors().getOrDefault(Summary.REFUSED, 0L) / seconds,
             Figures.milliseconds(fresh.of(Timing.CONNECT), 99),
             Figures.milliseconds(messages, 50),
             Figures.milliseconds(messages, 99),

@@ -11,6 +11,9 @@ import org.HdrHistogram.Histogram;
 /** Turns what happened in the measured phase into figures, in the order in which they are shown. */
 final class Summary {
 
+  /** How clients count that a node was too busy for them. */
+  static final String REFUSED = "http-503";
+
   private static final double MILLION = 1e6;
 
   private final Scenario scenario;
@@ -36,6 +39,7 @@ final class Summary {
 
   void cameBack(int connected) {
     figures.put("lost connections", found.of(Count.LOST));
+    figures.put("refused (%s)".formatted(REFUSED), found.errors().getOrDefault(REFUSED, 0L));
     figures.put("back", found.of(Timing.AWAY).getTotalCount());
     figures.put("connected at the end", connected);
     figures.put("away", found.of(Timing.AWAY));
@@ -73,6 +77,7 @@ final class Summary {
       figures.put(name, messages);
       figures.put(name + " p99 of the median second, ms", medianSecond(samples));
     }
+    figures.put("delivery, replayed", found.of(Timing.REPLAYED));
   }
 
   /** Seconds of CPU by node, before the phase and after it. */

@@ -297,6 +297,7 @@ final class Connections {
     long now = System.nanoTime();
     client.state = State.CONNECTED;
     client.heardAt = now;
+    client.connectedAt = now;
     opening--;
     connected++;
     pingNanos = everyNanos;
@@ -308,10 +309,13 @@ final class Connections {
     }
   }
 
-  /** A message has come that was meant to be sent at a time. */
-  void received(long sent) {
+  /**
+   * A message has come that was meant to be sent at a time. If the client was away then, it says
+   * how long the client was away, and nothing about how quick the server is.
+   */
+  void received(LightClient client, long sent) {
     counts.add(Count.RECEIVED);
-    time(Timing.MESSAGE, sent);
+    time(sent - client.connectedAt < 0 ? Timing.REPLAYED : Timing.MESSAGE, sent);
   }
 
   void count(Count count) {
