@@ -223,7 +223,8 @@ final class LoadRun {
       Storm.of(
               samples.subList(samplesBefore, stormBegins),
               samples.subList(stormBegins, stormEnds),
-              settings.users())
+              settings.users(),
+              settings.admit() * (settings.nodes() - 1))
           .put(figures);
     }
     if (settings.scenario().holds()) {

@@ -83,15 +83,17 @@ final class Summary {
   /** Seconds of CPU by node, before the phase and after it. */
   void processors(Map<String, Double> before, Map<String, Double> after) {
     double all = 0;
+    int lived = 0;
     for (var node : after.entrySet()) {
       double used = node.getValue() - before.getOrDefault(node.getKey(), 0.0);
       // Another process has taken the place of one that ended.
       if (used >= 0) {
         figures.put(node.getKey() + " CPU, % of a core", 100 * used / seconds);
         all += used;
+        lived++;
       }
     }
-    if (after.size() > 1) {
+    if (lived > 1 && lived == after.size()) {
       figures.put("all nodes CPU, % of a core", 100 * all / seconds);
     }
     long handled = found.of(Count.RECEIVED) + found.of(Count.ACKNOWLEDGED);

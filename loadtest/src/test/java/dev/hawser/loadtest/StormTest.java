@@ -11,6 +11,7 @@ import org.junit.jupiter.api.Test;
 class StormTest {
 
   private static final int USERS = 100;
+  private static final int ADMITTED = 30;
 
   private static Sample second(int connected, double received, double replayed, double p99) {
     return second(connected, received, replayed, p99, 0, 0);
@@ -28,7 +29,7 @@ class StormTest {
 
   private static Map<String, Double> figures(List<Sample> since) {
     var figures = new Figures();
-    Storm.of(CALM, since, USERS).put(figures);
+    Storm.of(CALM, since, USERS, ADMITTED).put(figures);
     return figures.byName();
   }
 
@@ -53,7 +54,12 @@ class StormTest {
         .containsEntry("replayed/s in the storm", 9.0)
         .containsEntry("connected in the storm, %", 78.0)
         .containsEntry("arrivals/s in the storm", 34.0)
-        .containsEntry("arrivals/s in the storm, most", 100.0);
+        .containsEntry("arrivals/s in the storm, most", 100.0)
+        .containsEntry("seconds of twice what is admitted", 2.0)
+        .containsEntry("p99 at twice what is admitted, ms", 8.0)
+        .containsEntry("p99 at twice what is admitted / calm", 1.6)
+        .containsEntry("delivered/s at twice what is admitted", 30.0)
+        .containsEntry("connected at twice what is admitted, %", 70.0);
   }
 
   @Test
