@@ -43,6 +43,10 @@ public final class LoadCommand implements Callable<Integer> {
 
   private static final int USERS_OF_WORKER = 10_000;
   private static final double DEFAULT_CONNECT_RATE = 1_000;
+
+  /** Of what nodes let in: nobody is to be refused before it counts. */
+  private static final double PART_OF_ADMITTED = 0.5;
+
   private static final int DEFAULT_PAYLOAD_BYTES = 100;
   private static final Duration DEFAULT_EVERY = Duration.ofSeconds(2);
 
@@ -75,8 +79,8 @@ public final class LoadCommand implements Callable<Integer> {
   @Option(
       names = "--connect-rate",
       paramLabel = "N",
-      description = "Arrivals a second before it (default: 1000).")
-  private double connectRate = DEFAULT_CONNECT_RATE;
+      description = "Arrivals a second before it (default: 1000, or half of what --admit allows).")
+  private @Nullable Double connectRate;
 
   @Option(
       names = "--every",
@@ -99,6 +103,12 @@ public final class LoadCommand implements Callable<Integer> {
 
   @Option(names = "--nodes", paramLabel = "N", description = "Of the cluster that is started.")
   private @Nullable Integer nodes;
+
+  @Option(
+      names = "--admit",
+      paramLabel = "N",
+      description = "Clients a second that each node lets in (default: any number).")
+  private int admit;
 
   @Option(names = "--drain", description = "storm: the node is told to stop (SIGTERM), not killed.")
   private boolean drain;
@@ -175,16 +185,18 @@ public final class LoadCommand implements Callable<Integer> {
 
   private LoadSettings settings(Scenario chosen) {
     int number = users == null ? chosen.users : users;
+    int ofCluster = nodes == null ? chosen.nodes : nodes;
     return new LoadSettings(
         chosen,
         number,
         rate == null ? chosen.rate : rate,
         duration == null ? Duration.ofSeconds(chosen.seconds) : duration,
-        connectRate,
+        connectRate == null ? connectRate(ofCluster) : connectRate,
         every,
         payloadBytes,
         workers == null ? Math.ceilDiv(number, USERS_OF_WORKER) : workers,
-        nodes == null ? chosen.nodes : nodes,
+        ofCluster,
+        admit,
         drain,
         urls,
         kafka,
@@ -193,6 +205,12 @@ public final class LoadCommand implements Callable<Integer> {
         secret,
         prefix,
         output == null ? Path.of("load-%s-%s".formatted(chosen.text(), now())) : output);
+  }
+
+  private double connectRate(int ofCluster) {
+    return admit > 0
+        ? Math.min(DEFAULT_CONNECT_RATE, PART_OF_ADMITTED * admit * ofCluster)
+        : DEFAULT_CONNECT_RATE;
   }
 
   private static String now() {

@@ -37,11 +37,14 @@ final class LoadRun {
   private static final Duration DRAIN_LIMIT = Duration.ofSeconds(15);
   private static final Duration CONNECT_SLACK = Duration.ofSeconds(60);
 
-  private static final Duration BEFORE_STORM = Duration.ofSeconds(5);
+  /** What the calm before a storm may take, and its part of the whole. */
+  private static final Duration LONGEST_CALM = Duration.ofSeconds(15);
+
+  private static final int PARTS_OF_STORM = 3;
+
   private static final int SAMPLE_MILLISECONDS = 1_000;
   private static final int SOURCES_PER_WORKER = 4;
   private static final double NANOS_PER_SECOND = 1e9;
-  private static final double MILLION = 1e6;
 
   private final LoadSettings settings;
   private final String command;
@@ -104,7 +107,7 @@ final class LoadRun {
       progress.say(
           "starting a cluster of %d node%s with PostgreSQL and Kafka"
               .formatted(settings.nodes(), settings.nodes() == 1 ? "" : "s"));
-      Cluster started = new Cluster(settings.nodes(), settings.nodeOptions(), settings.output());
+      Cluster started = new Cluster(settings.nodes(), settings.optionsOfNodes(), settings.output());
       cluster = started;
       started.awaitReady();
       urls = started.urls();
@@ -193,11 +196,15 @@ final class LoadRun {
         && settings.scenario() != Scenario.UPSTREAM) {
       writing.start();
     }
-    if (settings.scenario() == Scenario.STORM) {
-      sampleUntil(BEFORE_STORM, () -> false);
+    boolean storm = settings.scenario() == Scenario.STORM;
+    if (storm) {
+      Duration part = settings.duration().dividedBy(PARTS_OF_STORM);
+      sampleUntil(part.compareTo(LONGEST_CALM) < 0 ? part : LONGEST_CALM, () -> false);
       endNode();
     }
+    int stormBegins = samples.size();
     sampleUntil(settings.duration().minusNanos(System.nanoTime() - start), () -> false);
+    int stormEnds = samples.size();
     double seconds = (System.nanoTime() - start) / NANOS_PER_SECOND;
     Map<String, Double> cpuAfter = nodes.cpuSeconds();
     workers.forEach(WorkerProcess::rest);
@@ -207,88 +214,59 @@ final class LoadRun {
     mark("waiting for the rest");
     // Workers say what happened a moment later.
     sampleUntil(SETTLE, () -> false);
-    boolean storm = settings.scenario() == Scenario.STORM;
     if (writing != null || storm) {
       sampleUntil(DRAIN_LIMIT, () -> missing() <= 0 && (!storm || connected() == settings.users()));
     }
     sample(0);
     summarize(seconds, cpuBefore, cpuAfter);
-    if (settings.scenario() == Scenario.IDLE) {
-      nodes.measure("held", figures);
+    if (storm) {
+      Storm.of(
+              samples.subList(samplesBefore, stormBegins),
+              samples.subList(stormBegins, stormEnds),
+              settings.users(),
+              settings.admit() * (settings.nodes() - 1))
+          .put(figures);
     }
-    nodes.measureCollected("after", figures);
-    if (settings.scenario() == Scenario.IDLE) {
-      nodes.measurePerConnection(connected(), figures);
+    if (settings.scenario().holds()) {
+      summarizeHeld();
+    } else {
+      nodes.measureCollected("after", figures);
     }
   }
 
   private void summarize(
       double seconds, Map<String, Double> cpuBefore, Map<String, Double> cpuAfter) {
-    Counts found = phase;
-    Scenario scenario = settings.scenario();
-    Events writing = events;
-    BusinessService reading = service;
-    if (scenario == Scenario.CHURN) {
-      figures.put("replaced/s", found.of(Count.CLOSED) / seconds);
-      figures.put("connect while churning", found.of(Timing.CONNECT));
+    var summary = new Summary(settings.scenario(), phase, seconds, figures);
+    if (settings.scenario() == Scenario.CHURN) {
+      summary.churned();
     }
-    if (scenario == Scenario.STORM) {
-      figures.put("lost connections", found.of(Count.LOST));
-      figures.put("back", found.of(Timing.AWAY).getTotalCount());
-      figures.put("connected at the end", connected());
-      figures.put("away", found.of(Timing.AWAY));
+    if (settings.scenario() == Scenario.STORM) {
+      summary.cameBack(connected());
     }
-    if (writing != null && scenario != Scenario.UPSTREAM) {
-      figures.put("records written/s", writing.written() / seconds);
-      figures.put("deliveries expected", writing.expected());
-      figures.put("delivered", found.of(Count.RECEIVED));
-      figures.put("missing", writing.expected() - found.of(Count.RECEIVED));
-      figures.put("delivered/s", found.of(Count.RECEIVED) / seconds);
-      figures.put("delivered twice", found.of(Count.DUPLICATES));
-      figures.put("records Kafka refused", writing.failed());
+    if (events != null && settings.scenario() != Scenario.UPSTREAM) {
+      summary.delivered(events);
     }
-    if (reading != null) {
-      figures.put("sent by clients", found.of(Count.SENT));
-      figures.put("sent by clients/s", found.of(Count.SENT) / seconds);
-      if (scenario == Scenario.UPSTREAM) {
-        figures.put("acknowledged", found.of(Count.ACKNOWLEDGED));
-      }
-      figures.put("read from Kafka", reading.read());
-      figures.put("client to Kafka's consumer", reading.times());
+    if (service != null) {
+      summary.said(service);
     }
-    Histogram messages = found.of(Timing.MESSAGE);
-    if (messages.getTotalCount() > 0) {
-      String name = scenario == Scenario.UPSTREAM ? "publish to reply" : "delivery";
-      figures.put(name, messages);
-      figures.put(name + " p99 of the median second, ms", medianSecond());
-    }
-    double cpu = 0;
-    for (var node : cpuAfter.entrySet()) {
-      double used = node.getValue() - cpuBefore.getOrDefault(node.getKey(), 0.0);
-      if (used >= 0) {
-        figures.put(node.getKey() + " CPU, % of a core", 100 * used / seconds);
-        cpu += used;
-      }
-    }
-    long handled = found.of(Count.RECEIVED) + found.of(Count.ACKNOWLEDGED);
-    if (handled > 0 && cpu > 0) {
-      figures.put("CPU s of nodes per million messages", cpu / handled * MILLION);
-    }
+    summary.times(samples.subList(samplesBefore, samples.size()));
+    summary.processors(cpuBefore, cpuAfter);
     figures.put("errors", all.errors().values().stream().mapToLong(Long::longValue).sum());
   }
 
-  /**
-   * Of the seconds in which messages arrived: says more than the whole on a machine that is shared.
-   */
-  private double medianSecond() {
-    double[] seconds =
-        samples.stream()
-            .skip(samplesBefore)
-            .mapToDouble(Sample::p99)
-            .filter(p99 -> p99 > 0)
-            .sorted()
-            .toArray();
-    return seconds.length == 0 ? 0 : seconds[seconds.length / 2];
+  /** What so many connections cost, while they are still there. */
+  private void summarizeHeld() throws IOException, InterruptedException {
+    nodes.measure("held", figures);
+    nodes.measureCollected("after", figures);
+    nodes.measurePerConnection(connected(), figures);
+    Cluster started = cluster;
+    if (started != null) {
+      try {
+        figures.put("online by PostgreSQL", started.online());
+      } catch (IOException unanswered) {
+        progress.say("how many are online is not known: " + unanswered.getMessage());
+      }
+    }
   }
 
   private void endNode() {
@@ -363,8 +341,10 @@ final class LoadRun {
             connected(),
             fresh.of(Count.OPENED) / seconds,
             (fresh.of(Count.RECEIVED) + fresh.of(Count.ACKNOWLEDGED)) / seconds,
+            fresh.of(Timing.REPLAYED).getTotalCount() / seconds,
             (fresh.of(Count.SENT) + written - writtenBefore) / seconds,
             errors / seconds,
+            fresh.errors().getOrDefault(Summary.REFUSED, 0L) / seconds,
             Figures.milliseconds(fresh.of(Timing.CONNECT), 99),
             Figures.milliseconds(messages, 50),
             Figures.milliseconds(messages, 99),

@@ -19,6 +19,8 @@ import org.jspecify.annotations.Nullable;
  * @param payloadBytes about, 40 to 60,000
  * @param workers processes that hold the connections; each may have 20,000 descriptors
  * @param nodes of the cluster that is started
+ * @param admit clients that each node lets in a second, of a cluster that is started; 0 for any
+ *     number
  * @param drain in storm: the node is told to stop, not killed
  * @param urls of a cluster that runs already; empty to start one
  * @param kafka its Kafka, {@code host:port}; null if none is needed
@@ -38,6 +40,7 @@ record LoadSettings(
     int payloadBytes,
     int workers,
     int nodes,
+    int admit,
     boolean drain,
     List<URI> urls,
     @Nullable String kafka,
@@ -50,6 +53,7 @@ record LoadSettings(
   private static final int MAX_USERS = 1_000_000;
   private static final int MAX_USERS_OF_WORKER = 19_500;
   private static final int MAX_NODES = 9;
+  private static final int MAX_ADMIT = 100_000;
   private static final int MIN_PAYLOAD = 40;
   private static final int MAX_PAYLOAD = 60_000;
   private static final Duration MAX_DURATION = Duration.ofHours(1);
@@ -61,6 +65,7 @@ record LoadSettings(
     require("--users", users, 1, MAX_USERS);
     require("--workers", workers, 1, 1_000);
     require("--nodes", nodes, 1, MAX_NODES);
+    require("--admit", admit, 0, MAX_ADMIT);
     require("--payload-bytes", payloadBytes, MIN_PAYLOAD, MAX_PAYLOAD);
     if (users > (long) workers * MAX_USERS_OF_WORKER) {
       throw new IllegalArgumentException(
@@ -91,6 +96,10 @@ record LoadSettings(
           "--kafka is missing, expected host:port: %s needs it beside --url"
               .formatted(scenario.text()));
     }
+    if (admit > 0 && !urls.isEmpty()) {
+      throw new IllegalArgumentException(
+          "--admit is %d beside --url, expected nodes that are started here".formatted(admit));
+    }
     if (scenario == Scenario.STORM && urls.isEmpty() && nodes < 2) {
       throw new IllegalArgumentException(
           "--nodes is 1, expected 2 or more: one goes away in storm");
@@ -120,6 +129,13 @@ record LoadSettings(
     }
   }
 
+  /** What nodes that are started get, the limit of clients included. */
+  String optionsOfNodes() {
+    return admit == 0
+        ? nodeOptions
+        : "-Dhawser.admission.max-handshakes-per-second=%d %s".formatted(admit, nodeOptions);
+  }
+
   /** What the report says about it. */
   Map<String, String> description() {
     var description = new LinkedHashMap<String, String>();
@@ -136,6 +152,9 @@ record LoadSettings(
     description.put("workers", Integer.toString(workers));
     if (urls.isEmpty()) {
       description.put("nodes", Integer.toString(nodes));
+      if (admit > 0) {
+        description.put("admit", "%d/s".formatted(admit));
+      }
       description.put("node-options", nodeOptions);
     } else {
       description.put("url", String.join(" ", urls.stream().map(URI::toString).toList()));

@@ -53,37 +53,50 @@ final class Nodes {
 
   /** Memory as it is now. */
   void measure(String when, Figures figures) {
-    probes
-        .values()
-        .forEach(
-            probe ->
-                figures.put(
-                    "%s resident %s, MiB".formatted(probe.name(), when),
-                    probe.residentBytes() / MEBIBYTE));
+    Map<String, Long> resident = new TreeMap<>();
+    probes.values().forEach(probe -> resident.put(probe.name(), probe.residentBytes()));
+    put(resident, "resident %s, MiB".formatted(when), figures);
   }
 
   /** Memory that is needed: all garbage is collected first, where that can be done. */
   void measureCollected(String when, Figures figures) throws IOException, InterruptedException {
+    Map<String, Long> resident = new TreeMap<>();
     for (NodeProbe probe : probes.values()) {
       if (probe.collectGarbage()) {
         Thread.sleep(AFTER_COLLECTION);
-        long resident = probe.residentBytes();
-        residentBefore.putIfAbsent(probe.name(), resident);
-        figures.put(
-            "%s resident %s, collected, MiB".formatted(probe.name(), when), resident / MEBIBYTE);
+        resident.put(probe.name(), probe.residentBytes());
       }
+    }
+    resident.forEach(residentBefore::putIfAbsent);
+    put(resident, "resident %s, collected, MiB".formatted(when), figures);
+  }
+
+  /** Of each, and of all together where there are several. */
+  private static void put(Map<String, Long> resident, String what, Figures figures) {
+    resident.forEach((name, bytes) -> figures.put(name + " " + what, bytes / MEBIBYTE));
+    if (resident.size() > 1) {
+      long all = resident.values().stream().mapToLong(Long::longValue).sum();
+      figures.put("all nodes " + what, all / MEBIBYTE);
     }
   }
 
   /** What each connection has added to its node, all included, since the first measurement. */
   void measurePerConnection(int connected, Figures figures) {
+    long all = 0;
+    int known = 0;
     for (NodeProbe probe : probes.values()) {
       Long before = residentBefore.get(probe.name());
       if (before != null && connected > 0) {
+        long added = probe.residentBytes() - before;
         figures.put(
             probe.name() + " resident per connection, bytes",
-            (double) (probe.residentBytes() - before) * probes.size() / connected);
+            (double) added * probes.size() / connected);
+        all += added;
+        known++;
       }
+    }
+    if (known > 1 && known == probes.size()) {
+      figures.put("all nodes resident per connection, bytes", (double) all / connected);
     }
   }
 

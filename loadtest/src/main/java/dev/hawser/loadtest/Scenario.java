@@ -8,7 +8,7 @@ enum Scenario {
   IDLE("users are connected and quiet", 10_000, 1, 0, 20),
   PUSH("records on hawser.events for random users, --rate a second", 10_000, 1, 5_000, 30),
   CHURN("--rate connections a second end and are replaced", 5_000, 1, 500, 30),
-  STORM("a node is killed or drained, and everyone comes back", 3_000, 2, 500, 45),
+  STORM("a node is killed or drained, and everyone comes back", 3_000, 2, 500, 60),
   BROADCAST("a record on hawser.broadcast for everyone, every --every", 5_000, 1, 0, 30),
   BROADCAST_ACK("the same, and every client answers", 2_000, 1, 0, 30),
   UPSTREAM("clients publish, --rate a second, which Kafka acknowledges", 2_000, 1, 2_000, 30),
@@ -39,6 +39,11 @@ enum Scenario {
 
   boolean broadcasts() {
     return this == BROADCAST || this == BROADCAST_ACK;
+  }
+
+  /** Whether all stay connected, so that what a connection costs can be told. */
+  boolean holds() {
+    return this == IDLE || this == PUSH;
   }
 
   /** Whether the load generator writes events for single users, and not the clients. */

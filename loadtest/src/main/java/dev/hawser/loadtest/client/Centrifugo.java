@@ -141,7 +141,7 @@ final class Centrifugo implements Dialect {
     if (sent == ABSENT) {
       return;
     }
-    connections.received(sent);
+    connections.received(client, sent);
     if (plan.talk() == Talk.ANSWER && offset == ABSENT) {
       connections.count(Count.SENT);
       client.write(Frames.TEXT, "{\"send\":{\"data\":{\"t\":%d}}}".formatted(sent).getBytes(UTF_8));

@@ -3,6 +3,7 @@ package dev.hawser.loadtest.client;
 import dev.hawser.loadtest.client.Counts.Count;
 import dev.hawser.loadtest.client.Counts.Timing;
 import dev.hawser.loadtest.client.LightClient.State;
+import dev.hawser.protocol.client.DisconnectCode;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.EventLoop;
 import java.util.concurrent.ThreadLocalRandom;
@@ -26,6 +27,11 @@ final class Connections {
 
   private static final long MAX_BACKOFF_MILLISECONDS = 20_000;
   private static final int MAX_DOUBLINGS = 10;
+
+  /** Codes that WebSocket servers may choose; those below are WebSocket's own. */
+  private static final int FIRST_OF_SERVERS = 3_000;
+
+  private static final int LAST_OF_SERVERS = 4_999;
 
   private static final byte[] NORMAL_CLOSURE = {0x03, (byte) 0xe8};
   private static final Pattern RETRY_AFTER = Pattern.compile("(?i)\r\nretry-after: *(\\d+)");
@@ -191,15 +197,21 @@ final class Connections {
     ended(
         client,
         "http-" + status,
-        retryAfter.find() ? TimeUnit.SECONDS.toMillis(Long.parseLong(retryAfter.group(1))) : 0);
+        retryAfter.find() ? TimeUnit.SECONDS.toMillis(Long.parseLong(retryAfter.group(1))) : 0,
+        false);
+  }
+
+  /** The server has closed the connection, with a code that may mean not to come back. */
+  void closed(LightClient client, int code) {
+    ended(client, "closed-" + code, 0, isFinal(code));
   }
 
   void ended(LightClient client, String why) {
-    ended(client, why, 0);
+    ended(client, why, 0, false);
   }
 
   /** The connection is over without our will; told once or more. */
-  private void ended(LightClient client, String why, long atLeastMilliseconds) {
+  private void ended(LightClient client, String why, long atLeastMilliseconds, boolean forGood) {
     if (client.state == State.ENDING) {
       return;
     }
@@ -214,7 +226,7 @@ final class Connections {
     if (ending) {
       return;
     }
-    if (isFinal(why)) {
+    if (forGood) {
       counts.error("gone-for-good");
       return;
     }
@@ -240,9 +252,11 @@ final class Connections {
             TimeUnit.MILLISECONDS);
   }
 
-  /** Codes from 3500 on mean: do not come back. */
-  private static boolean isFinal(String why) {
-    return why.startsWith("closed-35") || why.startsWith("closed-45");
+  /** As the SDKs see it: 3500 to 3999 and 4500 to 4999 mean not to come back. */
+  static boolean isFinal(int code) {
+    return code >= FIRST_OF_SERVERS
+        && code <= LAST_OF_SERVERS
+        && !new DisconnectCode(code, "closed").reconnect();
   }
 
   private void leave(LightClient client) {
@@ -283,6 +297,7 @@ final class Connections {
     long now = System.nanoTime();
     client.state = State.CONNECTED;
     client.heardAt = now;
+    client.connectedAt = now;
     opening--;
     connected++;
     pingNanos = everyNanos;
@@ -294,10 +309,13 @@ final class Connections {
     }
   }
 
-  /** A message has come that was meant to be sent at a time. */
-  void received(long sent) {
+  /**
+   * A message has come that was meant to be sent at a time. If the client was away then, it says
+   * how long the client was away, and nothing about how quick the server is.
+   */
+  void received(LightClient client, long sent) {
     counts.add(Count.RECEIVED);
-    time(Timing.MESSAGE, sent);
+    time(sent - client.connectedAt < 0 ? Timing.REPLAYED : Timing.MESSAGE, sent);
   }
 
   void count(Count count) {

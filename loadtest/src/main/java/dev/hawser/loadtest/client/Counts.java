@@ -40,6 +40,8 @@ public final class Counts {
     CONNECT,
     /** From the intended send time to the arrival, or to the acknowledgement. */
     MESSAGE,
+    /** The same of what was meant to be sent before the client's connection was there. */
+    REPLAYED,
     /** From the loss of a connection to the connect reply of the next. */
     AWAY
   }

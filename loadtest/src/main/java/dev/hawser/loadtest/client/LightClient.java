@@ -43,6 +43,9 @@ final class LightClient extends ChannelInboundHandlerAdapter {
 
   State state = State.OPENING;
 
+  /** When the server had taken it in. */
+  long connectedAt;
+
   /** When it last heard what it waited for: at first its beginning, then the last ping. */
   long heardAt;
 
@@ -169,7 +172,7 @@ final class LightClient extends ChannelInboundHandlerAdapter {
                     reading.alloc(),
                     Frames.CLOSE,
                     ByteBufUtil.getBytes(in, content, Math.min(length, 2))));
-        connections.ended(this, "closed-" + code);
+        connections.closed(this, code);
       }
       default -> {}
     }

@@ -22,7 +22,7 @@ final class PlainText implements Dialect {
   public void onText(LightClient client, byte[] text, int length) {
     long sent = Dialect.number(TIME, text, 0, length);
     if (sent != ABSENT) {
-      connections.received(sent);
+      connections.received(client, sent);
     }
   }
 

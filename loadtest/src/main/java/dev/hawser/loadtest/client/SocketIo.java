@@ -57,7 +57,7 @@ final class SocketIo implements Dialect {
       case '2' -> {
         long sent = Dialect.number(TIME, text, 0, length);
         if (sent != ABSENT) {
-          connections.received(sent);
+          connections.received(client, sent);
         }
       }
       case '4' -> connections.ended(client, "error-namespace");

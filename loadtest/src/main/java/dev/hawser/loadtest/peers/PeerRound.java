@@ -33,9 +33,6 @@ final class PeerRound {
 
   private static final Duration POLL = Duration.ofMillis(10);
 
-  /** Messages on their way to everyone while they are published as fast as they arrive. */
-  private static final int WINDOW = 32;
-
   private static final long STALLED_NANOS = 2_000_000_000L;
   private static final double NANOS_PER_SECOND = 1e9;
   private static final double MICROSECONDS_PER_MILLISECOND = 1_000;
@@ -153,7 +150,7 @@ final class PeerRound {
     long expected = 0;
     long received = 0;
     while (System.nanoTime() - end < 0) {
-      while (expected - received < (long) WINDOW * settings.receivers()) {
+      while (expected - received < (long) settings.window() * settings.receivers()) {
         publisher.publish(System.nanoTime());
         expected += settings.receivers();
       }

@@ -90,6 +90,14 @@ public final class PeersCommand implements Callable<Integer> {
   private double seconds;
 
   @Option(
+      names = "--window",
+      paramLabel = "N",
+      defaultValue = "8",
+      description =
+          "Messages on their way while they go as fast as they arrive (default: ${DEFAULT-VALUE}).")
+  private int window;
+
+  @Option(
       names = "--payload-bytes",
       paramLabel = "N",
       defaultValue = "100",
@@ -109,6 +117,9 @@ public final class PeersCommand implements Callable<Integer> {
   private final Map<Peer, String> versions = new EnumMap<>(Peer.class);
   private final Map<Peer, String> skipped = new EnumMap<>(Peer.class);
 
+  /** What went wrong in rounds that do not count. */
+  private final List<String> failures = new ArrayList<>();
+
   @Override
   public Integer call() throws IOException {
     if (rounds < 1) {
@@ -120,6 +131,7 @@ public final class PeersCommand implements Callable<Integer> {
             receivers,
             rate,
             Duration.ofMillis(Math.round(seconds * MILLISECONDS_PER_SECOND)),
+            window,
             payloadBytes);
     Path directory = output == null ? Path.of("load-peers-" + now()) : output;
     Files.createDirectories(directory);
@@ -153,13 +165,17 @@ public final class PeersCommand implements Callable<Integer> {
         progress.show("round %d of %d: %s".formatted(round, rounds, peer.title));
         try {
           run(peer, settings, own);
-        } catch (NotInstalledException | RuntimeException failure) {
+        } catch (NotInstalledException missing) {
+          String why = String.valueOf(missing.getMessage());
+          skipped.put(peer, why);
+          progress.say("%s is skipped: %s".formatted(peer.title, why));
+        } catch (RuntimeException failure) {
           // Ctrl-C ends all processes of a terminal, and the end of another may be seen first.
           Thread.sleep(Cluster.SIGNAL_GRACE);
-          String why = String.valueOf(failure.getMessage());
-          skipped.put(peer, why);
-          found.remove(peer);
-          progress.say("%s is skipped: %s".formatted(peer.title, why));
+          String what =
+              "%s: round %d failed, %s".formatted(peer.title, round, failure.getMessage());
+          failures.add(what);
+          progress.say(what);
         }
       }
     }
@@ -203,7 +219,14 @@ public final class PeersCommand implements Callable<Integer> {
     Map<String, String> reasons = new LinkedHashMap<>();
     skipped.forEach((peer, why) -> reasons.put(peer.title, why));
     return new PeersResult(
-        startedAt, command(), Progress.machine(), loadAverages, settings, results, reasons);
+        startedAt,
+        command(),
+        Progress.machine(),
+        loadAverages,
+        settings,
+        results,
+        reasons,
+        failures);
   }
 
   private String command() {

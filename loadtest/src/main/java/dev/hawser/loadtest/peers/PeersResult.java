@@ -23,6 +23,7 @@ import org.jspecify.annotations.Nullable;
  * @param settings what was done
  * @param peers in the order they are shown
  * @param skipped why, by name
+ * @param failures rounds that do not count, and why: medians are of the others
  */
 record PeersResult(
     String startedAt,
@@ -31,7 +32,8 @@ record PeersResult(
     List<Double> loadAverages,
     PeersSettings settings,
     List<PeerResult> peers,
-    Map<String, String> skipped) {
+    Map<String, String> skipped,
+    List<String> failures) {
 
   /**
    * One peer's.
@@ -151,11 +153,13 @@ record PeersResult(
         String.format(
             Locale.ROOT,
             "Medians of %d, and in brackets how many times Hawser's. Idle: %,d connections;"
-                + " fan-out: 1 to %,d, latency and CPU at %,.0f deliveries/s.%n",
+                + " fan-out: 1 to %,d, latency and CPU at %,.0f deliveries/s, deliveries/s with"
+                + " %d messages on their way.%n",
             loadAverages.size(),
             settings.users(),
             settings.receivers(),
-            settings.rate() * settings.receivers()));
+            settings.rate() * settings.receivers(),
+            settings.window()));
     peers.forEach(
         peer ->
             notes.append(
@@ -164,6 +168,7 @@ record PeersResult(
                         peer.versions(),
                         peer.errors().isEmpty() ? "" : ", errors " + peer.errors())));
     skipped.forEach((name, why) -> notes.append("%s: skipped, %s.%n".formatted(name, why)));
+    failures.forEach(failure -> notes.append("%s.%n".formatted(failure)));
     return notes.toString();
   }
 
@@ -180,6 +185,7 @@ record PeersResult(
             "users", settings.users(),
             "receivers", settings.receivers(),
             "rate", settings.rate(),
+            "window", settings.window(),
             "durationSeconds", settings.duration().toMillis() / 1_000.0,
             "payloadBytes", settings.payloadBytes()));
     json.put(
@@ -197,6 +203,7 @@ record PeersResult(
                 })
             .toList());
     json.put("skipped", skipped);
+    json.put("failures", failures);
     return json;
   }
 

@@ -9,13 +9,16 @@ import java.time.Duration;
  * @param receivers who get each message
  * @param rate messages a second, while latency and CPU are measured
  * @param duration of that, and of the time in which messages are published as fast as they arrive
+ * @param window messages on their way to everyone in that time
  * @param payloadBytes size of a message, about
  */
-record PeersSettings(int users, int receivers, double rate, Duration duration, int payloadBytes) {
+record PeersSettings(
+    int users, int receivers, double rate, Duration duration, int window, int payloadBytes) {
 
   /** One worker's, and one server's: a process may have 20,000 descriptors. */
   private static final int MAX_USERS = 19_500;
 
+  private static final int MAX_WINDOW = 1_000;
   private static final int MIN_PAYLOAD = 40;
   private static final int MAX_PAYLOAD = 60_000;
 
@@ -25,6 +28,7 @@ record PeersSettings(int users, int receivers, double rate, Duration duration, i
   PeersSettings {
     require("--users", users, 1, MAX_USERS);
     require("--receivers", receivers, 1, MAX_USERS);
+    require("--window", window, 1, MAX_WINDOW);
     require("--payload-bytes", payloadBytes, MIN_PAYLOAD, MAX_PAYLOAD);
     if (!(rate > 0)) {
       throw new IllegalArgumentException("--rate is %s, expected more than 0".formatted(rate));

@@ -2,13 +2,20 @@ package dev.hawser.loadtest.server;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.HttpURLConnection;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -37,7 +44,12 @@ public final class Cluster implements AutoCloseable {
   public static final Duration SIGNAL_GRACE = Duration.ofMillis(300);
 
   private static final String MAIN = "dev.hawser.deploy.standalone.Hawser";
+
+  /** PostgreSQL, Kafka and the first node; each further one takes its share of the processors. */
   private static final Duration START_TIMEOUT = Duration.ofMinutes(3);
+
+  private static final Duration START_TIMEOUT_OF_NODE = Duration.ofMinutes(1);
+
   private static final Duration STOP_TIMEOUT = Duration.ofSeconds(60);
   private static final Pattern STARTED = Pattern.compile(" *node-(\\d) +process (\\d+)");
   private static final Pattern RESTARTED =
@@ -45,11 +57,17 @@ public final class Cluster implements AutoCloseable {
   private static final String READY = "Try in a second terminal";
 
   private static final int WEB_SOCKET = 8_000;
+  private static final int HTTP = 8_080;
   private static final int KAFKA = 9_092;
+
+  /** Of hawser dev, and known to everybody, too. */
+  private static final String API_KEY = "dev";
+
+  private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(30);
 
   /** Those that hawser dev opens, of the first node; the others' are next to them. */
   private static final List<Integer> PORTS =
-      List.of(WEB_SOCKET, 8_080, 7_626, 7_355, 54_320, KAFKA, 9_093);
+      List.of(WEB_SOCKET, HTTP, 7_626, 7_355, 54_320, KAFKA, 9_093);
 
   /** Above, none of the ports is one that the kernel gives to clients. */
   private static final int MIN_OFFSET = 6_800;
@@ -103,7 +121,8 @@ public final class Cluster implements AutoCloseable {
   }
 
   public void awaitReady() throws InterruptedException {
-    boolean inTime = ready.await(START_TIMEOUT.toSeconds(), TimeUnit.SECONDS);
+    Duration limit = START_TIMEOUT.plus(START_TIMEOUT_OF_NODE.multipliedBy(nodes));
+    boolean inTime = ready.await(limit.toSeconds(), TimeUnit.SECONDS);
     if (!inTime || !process.isAlive()) {
       Thread.sleep(SIGNAL_GRACE);
       throw new IllegalStateException("the cluster did not start:\n" + output());
@@ -121,6 +140,28 @@ public final class Cluster implements AutoCloseable {
 
   public String kafka() {
     return "127.0.0.1:" + (KAFKA + offset);
+  }
+
+  /**
+   * How many users are online as PostgreSQL has it: the first node is asked, over HTTP.
+   *
+   * @throws IOException if it does not answer that
+   */
+  public long online() throws IOException, InterruptedException {
+    HttpRequest request =
+        HttpRequest.newBuilder(
+                URI.create("http://127.0.0.1:%d/api/online?limit=1".formatted(HTTP + offset)))
+            .header("X-API-Key", API_KEY)
+            .timeout(ANSWER_TIMEOUT)
+            .build();
+    try (HttpClient client = HttpClient.newHttpClient()) {
+      HttpResponse<String> answer = client.send(request, BodyHandlers.ofString());
+      JsonNode count = new ObjectMapper().readTree(answer.body()).path("count");
+      if (answer.statusCode() != HttpURLConnection.HTTP_OK || !count.isNumber()) {
+        throw new IOException("%d %s".formatted(answer.statusCode(), answer.body()));
+      }
+      return count.asLong();
+    }
   }
 
   /** Its nodes as they are now, by number; one that was started again has another process. */

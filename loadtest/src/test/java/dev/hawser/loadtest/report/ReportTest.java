@@ -34,7 +34,7 @@ class ReportTest {
 
   private static Sample sample(double second, double p99) {
     var node = new NodeSample("node-1", 50, 100 * 1024 * 1024, 3);
-    return new Sample(second, 2, 1, 10, 10, 0, 1, 1, p99, p99, p99, List.of(node));
+    return new Sample(second, 2, 1, 10, 0, 10, 0, 0, 1, 1, p99, p99, p99, List.of(node));
   }
 
   @Test

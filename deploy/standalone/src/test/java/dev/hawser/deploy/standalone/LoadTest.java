@@ -77,11 +77,15 @@ class LoadTest {
     return Long.parseLong(process.group(1));
   }
 
+  private String pids() {
+    return pid(1) + "," + pid(2);
+  }
+
   @Test
   @Order(1)
   void whatIsSentArrivesAndIsMeasured() throws Exception {
     try (var idle = start("idle", "--duration=2s", "--pids=" + pid(1));
-        var push = start("push", "--duration=3s", "--rate=100", "--workers=2");
+        var push = start("push", "--duration=3s", "--rate=100", "--workers=2", "--pids=" + pids());
         var churn = start("churn", "--duration=3s", "--rate=20");
         var upstream = start("upstream", "--duration=3s", "--rate=50");
         var chat = start("chat", "--duration=3s", "--rate=50")) {
@@ -94,6 +98,8 @@ class LoadTest {
       assertThat(figure(pushed, "missing")).isZero();
       assertThat(figure(pushed, "delivered twice")).isZero();
       assertThat(figure(pushed, "delivery p99, ms")).isPositive();
+      assertThat(figure(pushed, "all nodes resident held, MiB")).isPositive();
+      assertThat(pushed.get("figures").has("all nodes resident per connection, bytes")).isTrue();
 
       JsonNode churned = result("churn", churn);
       assertThat(figure(churned, "replaced/s")).isBetween(15.0, 25.0);
@@ -132,14 +138,17 @@ class LoadTest {
   @Test
   @Order(3)
   void everyoneIsBackAfterTheEndOfANode() throws Exception {
-    try (var storm =
-        start("storm", "--duration=8s", "--rate=20", "--pids=" + pid(1) + "," + pid(2))) {
+    try (var storm = start("storm", "--duration=8s", "--rate=20", "--pids=" + pids())) {
       JsonNode result = result("storm", storm);
       assertThat(figure(result, "lost connections")).isGreaterThanOrEqualTo(USERS / 2.0);
       assertThat(figure(result, "back")).isEqualTo(figure(result, "lost connections"));
       assertThat(figure(result, "connected at the end")).isEqualTo(USERS);
       assertThat(figure(result, "missing")).isZero();
       assertThat(figure(result, "delivered twice")).isZero();
+      assertThat(figure(result, "refused (http-503)")).isZero();
+      assertThat(figure(result, "p99 calm, ms")).isPositive();
+      assertThat(figure(result, "delivered/s calm")).isPositive();
+      assertThat(figure(result, "connected in the storm, %")).isBetween(1.0, 99.0);
     }
   }
 
