@@ -81,8 +81,8 @@ public final class Gateway {
 
   private static final Logger log = LoggerFactory.getLogger(Gateway.class);
 
-  /** What a stop of the doors takes besides telling their clients. */
-  private static final Duration DRAIN_MARGIN = Duration.ofSeconds(10);
+  /** What each step of a stop may take even if there is no time left. */
+  private static final Duration SHORTEST_STEP = Duration.ofSeconds(1);
 
   private static final Duration READY_POLL = Duration.ofMillis(50);
 
@@ -95,7 +95,14 @@ public final class Gateway {
   private final CompletableFuture<Done> ready = new CompletableFuture<>();
   private volatile boolean serving;
   private volatile boolean stopping;
+
+  /** When what the node itself does to stop has to be done, {@link System#nanoTime}. */
+  private volatile long stopBy;
+
   private volatile List<String> otherNodes = List.of();
+
+  /** Null before the doors are opened. */
+  private volatile @Nullable Attachments attachments;
 
   /**
    * Starts a node with these settings over the defaults of reference.conf, and returns at once.
@@ -111,16 +118,17 @@ public final class Gateway {
             .withFallback(ConfigFactory.defaultReferenceUnresolved())
             .resolve();
     var settings = GatewaySettings.from(config.getConfig("hawser"));
-    Duration stopping = settings.drain().ofClients().timeout().plus(DRAIN_MARGIN);
-    return new Gateway(
-        settings
-            .cluster()
-            .pekko()
-            .withFallback(config)
-            .withValue(
-                "pekko.coordinated-shutdown.phases.service-unbind.timeout",
-                ConfigValueFactory.fromAnyRef(stopping)),
-        settings);
+    Config pekko = settings.cluster().pekko().withFallback(config);
+    // Each step ends by itself, in what is left of the time (stopBy).
+    Duration atMost = settings.drain().timeout().plus(SHORTEST_STEP.multipliedBy(2));
+    for (String phase :
+        List.of("service-unbind", "service-requests-done", "before-cluster-shutdown")) {
+      pekko =
+          pekko.withValue(
+              "pekko.coordinated-shutdown.phases.%s.timeout".formatted(phase),
+              ConfigValueFactory.fromAnyRef(atMost));
+    }
+    return new Gateway(pekko, settings);
   }
 
   private Gateway(Config config, GatewaySettings settings) {
@@ -166,7 +174,12 @@ public final class Gateway {
         "not ready",
         () -> {
           log.info("stopping");
+          stopBy = System.nanoTime() + settings.drain().ofOwnSteps().toNanos();
           stopping = true;
+          Attachments known = attachments;
+          if (known != null) {
+            known.tellStatus();
+          }
           return CompletableFuture.completedFuture(Done.getInstance());
         });
     onStop(CoordinatedShutdown.PhaseBeforeClusterShutdown(), "presence", presence::stop);
@@ -192,7 +205,9 @@ public final class Gateway {
       case ALONE -> cluster.manager().tell(Join.create(cluster.selfMember().address()));
       case CONTACT_POINTS, KUBERNETES -> {
         ClusterBootstrap.get(system).start();
-        var watch = new PauseWatch(settings.cluster().unnoticedPause(), this::onPause);
+        var watch =
+            new PauseWatch(
+                ClusterSettings.unnoticedPause(system.settings().config()), this::onPause);
         onStop(
             CoordinatedShutdown.PhaseActorSystemTerminate(),
             "pause watch",
@@ -325,6 +340,10 @@ public final class Gateway {
     var publisher = new RecordPublisher(settings.kafka());
     var kafka = new KafkaHealth(system, settings.kafka(), publisher);
     readiness.requireOnce(kafka::reachable, "Kafka is not reachable");
+    readiness.require(
+        kafka::sameTopic,
+        "%s was created anew, or its partitions were changed: restart all nodes"
+            .formatted(settings.kafka().events()));
     metrics.gauge(
         "hawser.kafka.reachable",
         "Whether Kafka answered when it was asked last: 1, else 0",
@@ -395,7 +414,8 @@ public final class Gateway {
     measure(upstream, consumer);
     if (!settings.kafka().broadcast().isEmpty()) {
       var broadcasts = new BroadcastConsumer(settings.kafka(), doors::broadcast);
-      onStop(CoordinatedShutdown.PhaseBeforeServiceUnbind(), "broadcasts", broadcasts::stop);
+      // Clients get them as long as they are here.
+      onStop(CoordinatedShutdown.PhaseServiceRequestsDone(), "broadcasts", broadcasts::stop);
       readiness.require(broadcasts::reading, "broadcasts are not read yet");
       metrics.counter(
           "hawser.broadcasts",
@@ -422,7 +442,13 @@ public final class Gateway {
     var sharding = ClusterSharding.get(system);
     var attachments =
         Attachments.start(
-            system, feeds, settings.advertisedUrl(), settings.session().reattachRate(), version());
+            system,
+            feeds,
+            settings.advertisedUrl(),
+            readiness::isReady,
+            settings.session().reattachRate(),
+            version());
+    this.attachments = attachments;
     Session.init(
         sharding,
         Cluster.get(system),
@@ -604,7 +630,21 @@ public final class Gateway {
   }
 
   private void onStop(String phase, String name, Supplier<? extends CompletionStage<?>> stop) {
-    shutdown.addTask(phase, name, () -> stop.get().thenApply(stopped -> Done.getInstance()));
+    shutdown.addTask(
+        phase,
+        name,
+        () ->
+            stop.get()
+                .thenApply(stopped -> Done.getInstance())
+                .toCompletableFuture()
+                .completeOnTimeout(
+                    Done.getInstance(), timeLeft().toMillis(), TimeUnit.MILLISECONDS));
+  }
+
+  /** Whatever does not answer must not take the time of what comes after it. */
+  private Duration timeLeft() {
+    Duration left = Duration.ofNanos(stopBy - System.nanoTime());
+    return left.compareTo(SHORTEST_STEP) > 0 ? left : SHORTEST_STEP;
   }
 
   private static String version() {

@@ -8,11 +8,14 @@ import dev.hawser.gateway.Node.Door;
 import dev.hawser.protocol.event.EventHeaders;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.junit.jupiter.api.AfterAll;
@@ -26,13 +29,16 @@ class ClusterTest {
 
   private static final Duration PATIENCE = Duration.ofMinutes(2);
 
+  /** Clients a second, of each door. */
+  private static final String SLOW_DRAIN = "hawser.drain.rate = 10";
+
   private static Parts parts;
   private static List<TestNode> nodes;
 
   @BeforeAll
   static void start() throws Exception {
     parts = Parts.start();
-    nodes = new ArrayList<>(TestNode.startCluster(parts, 3));
+    nodes = new ArrayList<>(TestNode.startCluster(parts, Collections.nCopies(3, SLOW_DRAIN)));
     for (TestNode node : nodes) {
       node.awaitReady();
     }
@@ -142,6 +148,47 @@ class ClusterTest {
   }
 
   @Test
+  void whoIsSentAwayIsToldOfANodeThatStays() throws Exception {
+    String leaving = nodes.get(2).url(Door.NETTY);
+    List<String> users = new ArrayList<>();
+    for (String user : users("leaving", 400)) {
+      if (users.size() < 50 && nodes.get(2).connectionUrl(user).equals(leaving)) {
+        users.add(user);
+      }
+    }
+    assertThat(users).hasSize(50);
+    List<Tab> tabs = new ArrayList<>();
+    try {
+      for (String user : users) {
+        tabs.add(Tab.open(leaving, Node.token(user)).awaitConnected());
+      }
+      var stopped = nodes.get(2).gateway.stop();
+      CompletableFuture.anyOf(
+              tabs.stream().map(tab -> tab.sentAwayAt).toArray(CompletableFuture<?>[]::new))
+          .get(20, TimeUnit.SECONDS);
+      // It has its partitions until the last client is told, some seconds later.
+      for (TestNode asked : nodes.subList(0, 2)) {
+        await()
+            .atMost(Duration.ofMillis(500))
+            .until(() -> !asked.connectionUrl(users.getFirst()).equals(leaving));
+        for (String user : users.subList(0, 10)) {
+          assertThat(asked.connectionUrl(user)).isNotEqualTo(leaving);
+        }
+      }
+      assertThat(tabs).anyMatch(tab -> !tab.sentAwayAt.isDone());
+      try (Tab tab =
+          Tab.open(
+              nodes.getFirst().connectionUrl(users.getFirst()), Node.token(users.getFirst()))) {
+        tab.awaitConnected();
+      }
+      stopped.toCompletableFuture().get(60, TimeUnit.SECONDS);
+    } finally {
+      tabs.forEach(Tab::close);
+      restart(2);
+    }
+  }
+
+  @Test
   void aRollingRestartLosesNothingAndRepeatsNothing() throws Exception {
     List<String> users = users("rolling", 24);
     List<Tab> tabs = new ArrayList<>();
@@ -175,6 +222,6 @@ class ClusterTest {
     TestNode old = nodes.get(i);
     old.close();
     var contactPoints = nodes.stream().map(node -> node.managementPort).toList();
-    nodes.set(i, old.startAgain(parts, contactPoints).awaitReady());
+    nodes.set(i, old.startAgain(parts, Node.cluster(contactPoints) + SLOW_DRAIN).awaitReady());
   }
 }

@@ -47,6 +47,7 @@ class GatewaySettingsTest {
       value = {
         "environment = staging | hawser.environment is staging, expected production or development",
         "cluster.formation = magic | hawser.cluster.formation is magic, expected alone, contact-points or kubernetes",
+        "cluster { formation = contact-points, contact-points = \"a:1, b:1, c:1, d:1\" } | required-contact-points is 2, expected more than half of the 4 contact points",
         "auth.hmac-secret = short | hawser.auth.hmac-secret has 5 characters, expected at least 32",
         "auth.hmac-secret = \"\" | hawser.auth has no key",
         "session.excess = kick-all | hawser.session.excess is kick-all, expected kick-oldest",

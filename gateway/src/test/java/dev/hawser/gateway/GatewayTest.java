@@ -1,5 +1,6 @@
 package dev.hawser.gateway;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
@@ -13,6 +14,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.producer.ProducerRecord;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -73,7 +75,9 @@ class GatewayTest {
     int clients = 30;
     var node = TestNode.ready(parts, "hawser.drain.rate = 10");
     List<Tab> tabs = new ArrayList<>();
-    try {
+    try (var producer = parts.producer()) {
+      // Later there is no time to look for it.
+      assertThat(producer.partitionsFor("hawser.broadcast")).isNotEmpty();
       for (int i = 0; i < clients; i++) {
         tabs.add(Tab.open(node.url(door), Node.token("drained-" + i)));
       }
@@ -84,11 +88,15 @@ class GatewayTest {
       await()
           .untilAsserted(
               () -> assertThat(node.management("/ready").body()).contains("the node is stopping"));
+      var unused =
+          producer.send(new ProducerRecord<>("hawser.broadcast", "\"bye\"".getBytes(UTF_8)));
       List<Long> times = new ArrayList<>();
       for (Tab tab : tabs) {
         assertThat(tab.sentAwayWith.get(20, TimeUnit.SECONDS)).isEqualTo(3001);
         times.add(tab.sentAwayAt.join());
       }
+      // Who is still there gets what there is.
+      assertThat(tabs).anyMatch(tab -> tab.messages.contains("\"bye\""));
       Collections.sort(times);
       assertThat(Duration.ofNanos(times.getLast() - times.getFirst()))
           .isGreaterThan(Duration.ofSeconds(1));

@@ -9,8 +9,11 @@ import dev.hawser.protocol.event.EventHeaders;
 import io.github.centrifugal.centrifuge.ReplyError;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -171,6 +174,25 @@ class KafkaTest {
                 new AssertionError("expected an error reply, got " + failure));
           }
         });
+  }
+
+  @Test
+  void aNodeWhoseEventsTopicIsAnotherOneSaysSo() throws Exception {
+    try (Parts own = Parts.start();
+        TestNode node = TestNode.ready(own)) {
+      try (var admin =
+          Admin.create(Map.<String, Object>of("bootstrap.servers", own.kafka.bootstrapServers()))) {
+        admin
+            .createPartitions(
+                Map.of("hawser.events", NewPartitions.increaseTo(2 * Parts.PARTITIONS)))
+            .all()
+            .get();
+      }
+      await()
+          .atMost(Duration.ofSeconds(30))
+          .until(() -> node.management("/ready").body().contains("restart all nodes"));
+      assertThat(node.management("/ready").statusCode()).isEqualTo(503);
+    }
   }
 
   @Test

@@ -41,11 +41,6 @@ final class TestNode extends Node implements AutoCloseable {
   }
 
   /** Starts a node in the place of this one, which has ended; does not wait. */
-  TestNode startAgain(Parts parts, List<Integer> managementPorts) {
-    return new TestNode(this, parts, cluster(managementPorts));
-  }
-
-  /** Starts one that is alone in the place of this one; does not wait. */
   TestNode startAgain(Parts parts, String settings) {
     return new TestNode(this, parts, settings);
   }

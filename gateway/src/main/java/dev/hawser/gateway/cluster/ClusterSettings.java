@@ -73,6 +73,14 @@ public record ClusterSettings(
           "hawser.cluster.required-contact-points is %d, expected at least 1"
               .formatted(requiredContactPoints));
     }
+    if (formation == Formation.CONTACT_POINTS
+        && contactPoints.size() > 1
+        && requiredContactPoints <= contactPoints.size() / 2) {
+      throw new IllegalArgumentException(
+          ("hawser.cluster.required-contact-points is %d, expected more than half of the %d contact"
+                  + " points, so that two clusters cannot form")
+              .formatted(requiredContactPoints, contactPoints.size()));
+    }
     if (!List.of("keep-majority", "lease-majority").contains(downing)) {
       throw new IllegalArgumentException(
           "hawser.cluster.downing is %s, expected keep-majority or lease-majority"
@@ -133,10 +141,17 @@ public record ClusterSettings(
 
   /**
    * A pause of the process that the others are sure not to have acted on: shorter than suspicion
-   * and its confirmation take (hawser-pekko.conf).
+   * and its confirmation take.
+   *
+   * @param system all settings of the actor system (hawser-pekko.conf)
    */
-  public Duration unnoticedPause() {
-    return Duration.ofSeconds(5);
+  public static Duration unnoticedPause(Config system) {
+    Config cluster = system.getConfig("pekko.cluster");
+    return cluster
+        .getDuration("failure-detector.acceptable-heartbeat-pause")
+        .plus(cluster.getDuration("split-brain-resolver.stable-after"))
+        // The last sign of life may be as old as this.
+        .minus(cluster.getDuration("failure-detector.heartbeat-interval"));
   }
 
   /** What these settings mean in the terms of Pekko. */
@@ -169,6 +184,11 @@ public record ClusterSettings(
                     "kubernetes-api",
                     bootstrap + "port-name",
                     kubernetes.getString("port-name"),
+                    // There may be many more pods than are required: a few of them that were cut
+                    // off
+                    // from the others must not form a cluster of their own.
+                    bootstrap + "contact-with-all-contact-points",
+                    true,
                     "pekko.discovery.kubernetes-api.pod-label-selector",
                     kubernetes.getString("pod-label-selector")));
         String namespace = kubernetes.getString("namespace");

@@ -35,6 +35,11 @@ public record DrainSettings(int rate, Duration timeout) {
     return new DrainSettings(rate, timeout.multipliedBy(2).dividedBy(3));
   }
 
+  /** What the node itself does; the last tenth is for handing sessions over and leaving. */
+  public Duration ofOwnSteps() {
+    return timeout.multipliedBy(9).dividedBy(10);
+  }
+
   /** For a node that must not act any more. */
   public DrainSettings atOnce() {
     return new DrainSettings(Integer.MAX_VALUE, Duration.ZERO);

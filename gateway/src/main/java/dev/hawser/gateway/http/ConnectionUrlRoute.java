@@ -16,6 +16,7 @@ import dev.hawser.gateway.session.Nodes;
 import dev.hawser.presence.http.Answers;
 import dev.hawser.presence.http.ApiKeys;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
@@ -32,7 +33,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * {@code GET /api/connection-url}: the WebSocket address of the node that owns a user's session. A
  * client that connects there needs no hop between nodes; one that connects anywhere else works,
- * too. Clients ask with their token, back ends with the API key and {@code user}.
+ * too. So where that node takes no clients, because it stops, is full or seems to be dead, another
+ * one is named. Clients ask with their token, back ends with the API key and {@code user}.
  */
 public final class ConnectionUrlRoute {
 
@@ -51,7 +53,7 @@ public final class ConnectionUrlRoute {
    * Takes whom it answers and what it knows.
    *
    * @param allowedOrigins web pages that may ask
-   * @param ownUrl for users whose session is nowhere at the moment
+   * @param ownUrl for users whose session is nowhere at the moment, or on a node that takes nobody
    * @param ready whether this node may be named
    */
   public ConnectionUrlRoute(
@@ -116,12 +118,14 @@ public final class ConnectionUrlRoute {
   }
 
   private HttpResponse urlOf(String user) {
-    String url = user.isEmpty() ? null : nodes.urlOf(user).orElse(null);
-    if (url == null && !ready.getAsBoolean()) {
-      return problem(StatusCodes.SERVICE_UNAVAILABLE, "no node is ready, try again")
-          .addHeader(RawHeader.create("Retry-After", RETRY_SECONDS));
-    }
-    return answers.ok(Map.of("url", url == null ? ownUrl : url));
+    Optional<String> owner = user.isEmpty() ? Optional.empty() : nodes.urlOf(user);
+    return owner
+        .or(() -> ready.getAsBoolean() ? Optional.of(ownUrl) : nodes.anyUrl())
+        .map(url -> answers.ok(Map.of("url", url)))
+        .orElseGet(
+            () ->
+                problem(StatusCodes.SERVICE_UNAVAILABLE, "no node is ready, try again")
+                    .addHeader(RawHeader.create("Retry-After", RETRY_SECONDS)));
   }
 
   private HttpResponse refusal(@Nullable Throwable failure) {

@@ -32,6 +32,7 @@ public final class KafkaHealth implements AutoCloseable {
   private final Admin admin;
   private final CompletableFuture<TopicDescription> events = new CompletableFuture<>();
   private volatile boolean reachable;
+  private volatile boolean sameTopic = true;
   private volatile boolean closed;
   private String lastProblem = "";
 
@@ -59,6 +60,14 @@ public final class KafkaHealth implements AutoCloseable {
     return reachable;
   }
 
+  /**
+   * Whether the events topic is still the one that the node has started with. If it is not, no node
+   * goes on with it by itself.
+   */
+  public boolean sameTopic() {
+    return sameTopic;
+  }
+
   /** Completes with what Kafka says about the events topic, the first time it says anything. */
   public CompletionStage<TopicDescription> events() {
     return events.copy();
@@ -79,9 +88,12 @@ public final class KafkaHealth implements AutoCloseable {
       return;
     }
     TopicDescription topic = described == null ? null : described.get(settings.events());
+    if (topic != null) {
+      sameTopic = isSame(topic);
+    }
     if (failure != null) {
       report(problem(failure));
-    } else if (topic != null && !isSame(topic)) {
+    } else if (!sameTopic) {
       report(
           "%s was created anew, or its partitions were changed, expected %d partitions; restart all"
                   .formatted(settings.events(), events.join().partitions().size())

@@ -14,6 +14,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.Props;
@@ -55,15 +56,27 @@ public final class Attachments implements Sessions {
    * Starts the node's edge.
    *
    * @param url where clients reach this node
+   * @param ready whether it takes clients; asked often
    * @param rate how many connections a second attach again after their session's node has died
    * @param version of Hawser
    */
   public static Attachments start(
-      ActorSystem<?> system, Feeds feeds, String url, int rate, String version) {
-    return new Attachments(system, feeds, url, rate, version);
+      ActorSystem<?> system,
+      Feeds feeds,
+      String url,
+      BooleanSupplier ready,
+      int rate,
+      String version) {
+    return new Attachments(system, feeds, url, ready, rate, version);
   }
 
-  private Attachments(ActorSystem<?> system, Feeds feeds, String url, int rate, String version) {
+  private Attachments(
+      ActorSystem<?> system,
+      Feeds feeds,
+      String url,
+      BooleanSupplier ready,
+      int rate,
+      String version) {
     this.system = system;
     this.version = version;
     this.sharding = ClusterSharding.get(system);
@@ -73,12 +86,17 @@ public final class Attachments implements Sessions {
     this.nodes = new Nodes(shards);
     this.edge =
         system.systemActorOf(
-            Edge.create(this, nodes, feeds, self, url), "hawser-edge", Props.empty());
+            Edge.create(this, nodes, feeds, self, url, ready), "hawser-edge", Props.empty());
   }
 
   /** What is known of all nodes. */
   public Nodes nodes() {
     return nodes;
+  }
+
+  /** Tells the other nodes now whether this one takes clients, not a moment later. */
+  public void tellStatus() {
+    edge.tell(Edge.Tick.STATUS);
   }
 
   /** Connections whose session is on this node, too. */
@@ -203,9 +221,13 @@ public final class Attachments implements Sessions {
   /** The node is gone: its sessions' connections attach again, spread over time. */
   int orphan(UniqueAddress node) {
     long now = now();
-    long spread = attachments.size() * 1_000L / rate + 1;
+    List<Attachment> owned =
+        attachments.values().stream()
+            .filter(attachment -> node.equals(attachment.owner()))
+            .toList();
+    long spread = owned.size() * 1_000L / rate + 1;
     int orphans = 0;
-    for (Attachment attachment : attachments.values()) {
+    for (Attachment attachment : owned) {
       long reached = nodes.reached(node, Shards.of(attachment.user, shards));
       long due = now + ORPHAN_DELAY.toMillis() + ThreadLocalRandom.current().nextLong(spread);
       if (attachment.orphaned(node, reached, due)) {

@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.BooleanSupplier;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.javadsl.AbstractMatchingBehavior;
@@ -15,6 +16,8 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.receptionist.Receptionist;
 import org.apache.pekko.actor.typed.receptionist.ServiceKey;
 import org.apache.pekko.cluster.ClusterEvent.MemberRemoved;
+import org.apache.pekko.cluster.ClusterEvent.ReachabilityEvent;
+import org.apache.pekko.cluster.ClusterEvent.ReachableMember;
 import org.apache.pekko.cluster.UniqueAddress;
 import org.apache.pekko.cluster.typed.Cluster;
 import org.apache.pekko.cluster.typed.Subscribe;
@@ -48,9 +51,10 @@ final class Edge extends AbstractMatchingBehavior<Edge.Message> {
    * What a node says about itself.
    *
    * @param url where clients reach it
+   * @param ready whether it takes clients
    * @param reached for each shard, {@link Feeds#reached(int)} there
    */
-  record Status(UniqueAddress node, String url, long[] reached) implements Message {
+  record Status(UniqueAddress node, String url, boolean ready, long[] reached) implements Message {
 
     long reached(int shard) {
       return shard < reached.length ? reached[shard] : Feeds.NOT_FED;
@@ -65,10 +69,13 @@ final class Edge extends AbstractMatchingBehavior<Edge.Message> {
 
   private record NodeRemoved(UniqueAddress node) implements Message {}
 
+  private record NodeReachable(UniqueAddress node, boolean seen) implements Message {}
+
   private record Edges(Set<ActorRef<Message>> edges) implements Message {}
 
-  private enum Tick implements Message {
+  enum Tick implements Message {
     RETRY,
+    /** The other nodes are told about this one. */
     STATUS
   }
 
@@ -97,18 +104,25 @@ final class Edge extends AbstractMatchingBehavior<Edge.Message> {
   private final Feeds feeds;
   private final UniqueAddress self;
   private final String url;
+  private final BooleanSupplier ready;
   private final Map<Integer, Place> places = new HashMap<>();
   private Set<ActorRef<Message>> edges = Set.of();
+  private boolean toldReady;
 
   static Behavior<Message> create(
-      Attachments attachments, Nodes nodes, Feeds feeds, UniqueAddress self, String url) {
+      Attachments attachments,
+      Nodes nodes,
+      Feeds feeds,
+      UniqueAddress self,
+      String url,
+      BooleanSupplier ready) {
     return Behaviors.setup(
         context ->
             Behaviors.withTimers(
                 timers -> {
                   timers.startTimerWithFixedDelay(Tick.RETRY, RETRY_INTERVAL);
                   timers.startTimerWithFixedDelay(Tick.STATUS, Duration.ZERO, STATUS_INTERVAL);
-                  return new Edge(context, attachments, nodes, feeds, self, url);
+                  return new Edge(context, attachments, nodes, feeds, self, url, ready);
                 }));
   }
 
@@ -118,7 +132,8 @@ final class Edge extends AbstractMatchingBehavior<Edge.Message> {
       Nodes nodes,
       Feeds feeds,
       UniqueAddress self,
-      String url) {
+      String url,
+      BooleanSupplier ready) {
     super(context);
     context.setLoggerName(Edge.class);
     this.attachments = attachments;
@@ -126,6 +141,7 @@ final class Edge extends AbstractMatchingBehavior<Edge.Message> {
     this.feeds = feeds;
     this.self = self;
     this.url = url;
+    this.ready = ready;
     var system = context.getSystem();
     Cluster.get(system)
         .subscriptions()
@@ -135,6 +151,16 @@ final class Edge extends AbstractMatchingBehavior<Edge.Message> {
                     MemberRemoved.class,
                     removed -> new NodeRemoved(removed.member().uniqueAddress())),
                 MemberRemoved.class));
+    Cluster.get(system)
+        .subscriptions()
+        .tell(
+            Subscribe.create(
+                context.messageAdapter(
+                    ReachabilityEvent.class,
+                    event ->
+                        new NodeReachable(
+                            event.member().uniqueAddress(), event instanceof ReachableMember)),
+                ReachabilityEvent.class));
     system.receptionist().tell(Receptionist.register(KEY, context.getSelf()));
     system
         .receptionist()
@@ -173,6 +199,7 @@ final class Edge extends AbstractMatchingBehavior<Edge.Message> {
       case Describe describe -> describe.replyTo().tell(attachments.describe());
       case Ask ask -> attachments.sendIfDue(ask.attachment());
       case NodeRemoved removed -> onRemoved(removed.node());
+      case NodeReachable reachable -> nodes.reachable(reachable.node(), reachable.seen());
       case Edges found -> edges = found.edges();
       case Tick tick -> onTick(tick);
     }
@@ -235,11 +262,17 @@ final class Edge extends AbstractMatchingBehavior<Edge.Message> {
                 attachments.moved(shard, place.node);
               }
             });
+        if (ready.getAsBoolean() != toldReady) {
+          tellStatus();
+        }
       }
-      case STATUS -> {
-        var status = new Status(self, url, feeds.all());
-        edges.forEach(edge -> edge.tell(status));
-      }
+      case STATUS -> tellStatus();
     }
+  }
+
+  private void tellStatus() {
+    toldReady = ready.getAsBoolean();
+    var status = new Status(self, url, toldReady, feeds.all());
+    edges.forEach(edge -> edge.tell(status));
   }
 }

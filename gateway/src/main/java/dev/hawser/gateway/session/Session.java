@@ -483,10 +483,14 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       unsure = new HashMap<>(unsure);
       unsure.put(outbox.id(), 0L);
     }
-    var excess = state.attach(outbox);
+    var excess = state.attach(outbox, node.nodes());
     if (excess != null) {
-      excess.disconnect(DisconnectCode.CONNECTION_LIMIT);
-      if (excess.id() == outbox.id()) {
+      boolean rejected = excess.id() == outbox.id();
+      // Its place may be taken by its own last connection, on a node that has just died.
+      boolean mayFindRoom = rejected && attach.since() != null && state.hasRemote();
+      excess.disconnect(
+          mayFindRoom ? DisconnectCode.FORCE_RECONNECT : DisconnectCode.CONNECTION_LIMIT);
+      if (rejected) {
         return;
       }
     }

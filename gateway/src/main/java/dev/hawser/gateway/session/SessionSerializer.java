@@ -72,7 +72,7 @@ public final class SessionSerializer extends SerializerWithStringManifest {
       case Edge.Describe describe -> "N";
       case NodeInfo node -> "n";
       case Edge.Released released -> "r";
-      case Edge.Status status -> "s";
+      case Edge.Status status -> "S";
       default -> throw new IllegalArgumentException("never leaves its node: " + message.getClass());
     };
   }
@@ -183,6 +183,7 @@ public final class SessionSerializer extends SerializerWithStringManifest {
         case Edge.Status status -> {
           writeNode(out, status.node());
           writeText(out, status.url());
+          out.writeBoolean(status.ready());
           writeLongs(out, status.reached());
         }
         default -> throw new IllegalArgumentException("no form for " + message.getClass());
@@ -257,7 +258,9 @@ public final class SessionSerializer extends SerializerWithStringManifest {
                 in.readInt(),
                 in.readLong());
         case "r" -> new Edge.Released(in.readLong());
-        case "s" -> new Edge.Status(readNode(in), readText(in), readLongs(in));
+        case "S" -> new Edge.Status(readNode(in), readText(in), in.readBoolean(), readLongs(in));
+        // Of a node that is still to be updated: it does not say whether it takes clients.
+        case "s" -> new Edge.Status(readNode(in), readText(in), true, readLongs(in));
         default -> throw new NotSerializableException("unknown kind " + manifest);
       };
     } catch (IOException | IllegalArgumentException broken) {

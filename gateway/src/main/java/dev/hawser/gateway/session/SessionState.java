@@ -19,11 +19,12 @@ final class SessionState {
   }
 
   /**
-   * Adds a connection; one that attaches again takes its own place.
+   * Adds a connection; one that attaches again takes its own place. Connections of a node that
+   * seems to be dead do not count: their clients are about to come back, and must find room.
    *
    * @return the connection that has to go by the device policy, possibly the new one; null if none
    */
-  @Nullable Outbox attach(Outbox connection) {
+  @Nullable Outbox attach(Outbox connection, Nodes nodes) {
     for (int i = 0; i < connections.size(); i++) {
       if (connections.get(i).id() == connection.id()) {
         connections.set(i, connection);
@@ -34,13 +35,24 @@ final class SessionState {
       connections.add(connection);
       return null;
     }
+    List<Outbox> present = connections.stream().filter(known -> isPresent(known, nodes)).toList();
+    if (present.size() < policy.maxConnections()) {
+      connections.add(connection);
+      return null;
+    }
     return switch (policy.excess()) {
       case REJECT_NEWEST -> connection;
       case KICK_OLDEST -> {
+        Outbox oldest = present.getFirst();
+        detach(oldest.id());
         connections.add(connection);
-        yield connections.removeFirst();
+        yield oldest;
       }
     };
+  }
+
+  private static boolean isPresent(Outbox connection, Nodes nodes) {
+    return !(connection instanceof RemoteOutbox remote) || nodes.isPresent(remote.node());
   }
 
   /** Removes a connection, if it is there: one that was kicked still says goodbye later. */

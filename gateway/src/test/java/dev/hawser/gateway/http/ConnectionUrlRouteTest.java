@@ -15,12 +15,14 @@ import dev.hawser.gateway.connection.Authenticator;
 import dev.hawser.gateway.connection.AuthenticatorSettings;
 import dev.hawser.gateway.session.Attachments;
 import dev.hawser.gateway.session.Feeds;
+import dev.hawser.gateway.session.Nodes;
 import dev.hawser.gateway.session.Shards;
 import dev.hawser.presence.http.ApiKeys;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.time.Duration;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
@@ -52,7 +54,12 @@ class ConnectionUrlRouteTest {
               .resolve());
 
   private static ServerBinding server;
+  private static Nodes nodes;
+
+  /** The node that is asked, and the one that has the shard. */
   private static volatile boolean ready;
+
+  private static volatile boolean ownerReady = true;
 
   private static String userOf(int shard) {
     return IntStream.range(0, 100)
@@ -68,7 +75,8 @@ class ConnectionUrlRouteTest {
     cluster.manager().tell(Join.create(cluster.selfMember().address()));
     var feeds = new Feeds(2, "epoch");
     feeds.started(0, 0, 0);
-    var nodes = Attachments.start(KIT.system(), feeds, "ws://owner", 1, "test").nodes();
+    nodes =
+        Attachments.start(KIT.system(), feeds, "ws://owner", () -> ownerReady, 1, "test").nodes();
     await().until(() -> nodes.urlOf(OWNED).isPresent());
     var route =
         new ConnectionUrlRoute(
@@ -94,6 +102,8 @@ class ConnectionUrlRouteTest {
   @BeforeEach
   void beReady() {
     ready = true;
+    ownerReady = true;
+    await().until(() -> nodes.urlOf(OWNED).isPresent());
   }
 
   private static HttpRequest.Builder request(String query) {
@@ -163,9 +173,20 @@ class ConnectionUrlRouteTest {
   void aNodeThatIsNotReadyNamesOthersOnly() throws Exception {
     ready = false;
     assertUrl(withKey("?user=" + OWNED), "ws://owner");
-    var response = withKey("?user=" + UNOWNED);
-    assertThat(response.statusCode()).isEqualTo(503);
-    assertThat(response.headers().firstValue("Retry-After")).hasValue("2");
+    assertUrl(withKey("?user=" + UNOWNED), "ws://owner");
+  }
+
+  @Test
+  void anOwnerThatIsNotReadyIsNotNamedAndKnownSoAtOnce() throws Exception {
+    ownerReady = false;
+    await().atMost(Duration.ofMillis(500)).until(() -> nodes.urlOf(OWNED).isEmpty());
+    assertUrl(withKey("?user=" + OWNED), "ws://asked");
+    ready = false;
+    for (String user : List.of(OWNED, UNOWNED)) {
+      var response = withKey("?user=" + user);
+      assertThat(response.statusCode()).isEqualTo(503);
+      assertThat(response.headers().firstValue("Retry-After")).hasValue("2");
+    }
   }
 
   @Test

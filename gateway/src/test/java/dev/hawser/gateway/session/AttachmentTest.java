@@ -13,6 +13,8 @@ import dev.hawser.protocol.client.Payload;
 import dev.hawser.protocol.client.StreamPosition;
 import dev.hawser.protocol.event.PushEvent;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -56,7 +58,8 @@ class AttachmentTest {
     var cluster = Cluster.get(KIT.system());
     cluster.manager().tell(Join.create(cluster.selfMember().address()));
     FEEDS.started(FED, 0, 0);
-    var attachments = Attachments.start(KIT.system(), FEEDS, "ws://here", 1_000, "test");
+    var attachments =
+        Attachments.start(KIT.system(), FEEDS, "ws://here", () -> true, 1_000, "test");
     var settings =
         new SessionSettings(
             new DevicePolicy(8, Excess.KICK_OLDEST),
@@ -145,6 +148,42 @@ class AttachmentTest {
     assertNextIs(3);
     assertNextIs(4);
     assertThat(receiver.already()).isNull();
+  }
+
+  @Test
+  void theConnectionsOfADeadNodesSessionsAttachAgainAtTheRateThatIsSetHoweverManyOthersThereAre() {
+    var dead = new UniqueAddress(HERE.address(), HERE.longUid() + 1);
+    user = userOf(NEVER_FED);
+    List<Attachment> orphans = new ArrayList<>();
+    for (long id = -1; id >= -1_000; id--) {
+      ATTACHMENTS.attach(user, id, "", null, new HeardReceiver());
+      var attachment = requireNonNull(ATTACHMENTS.find(id));
+      boolean orphan = id % 5 == 0;
+      attachment.attached(orphan ? dead : HERE, new StreamPosition(1, "epoch"), true);
+      if (orphan) {
+        orphans.add(attachment);
+      }
+    }
+    long begin = Attachments.now();
+    assertThat(ATTACHMENTS.orphan(dead)).isEqualTo(orphans.size()).isEqualTo(200);
+    long took = Attachments.now() - begin;
+
+    // A thousand a second, half a second later: when they are due is asked, not waited for.
+    assertThat(due(orphans, begin + 499)).isZero();
+    assertThat(due(orphans, begin + 600)).isBetween(60, 140);
+    assertThat(due(orphans, begin + took + 701)).isEqualTo(200);
+  }
+
+  @AfterEach
+  void detachMany() {
+    for (long id = -1; id >= -1_000; id--) {
+      ATTACHMENTS.detach(id);
+    }
+  }
+
+  /** How many are due at a time. */
+  private static int due(List<Attachment> orphans, long at) {
+    return (int) orphans.stream().filter(orphan -> orphan.due(at, at)).count();
   }
 
   @Test

@@ -89,7 +89,8 @@ class MailboxTest {
     for (int shard = 0; shard < FEEDS.shards(); shard++) {
       FEEDS.started(shard, 0, 0);
     }
-    var attachments = Attachments.start(KIT.system(), FEEDS, "ws://here", 1_000, "test");
+    var attachments =
+        Attachments.start(KIT.system(), FEEDS, "ws://here", () -> true, 1_000, "test");
     var limits = new StreamLog.Limits(100, 100_000, IDLE.dividedBy(2));
     var mailbox = new StreamLog.Limits(5, 10_000, Duration.ofDays(1));
     Session.init(

@@ -107,8 +107,8 @@ class SessionSerializerTest {
         new Edge.Deliver(new long[0], event(BARE), 6),
         new Edge.Disconnect(4, new DisconnectCode(4_999, "geh heim, 用户")),
         new Edge.Released(5),
-        new Edge.Status(NODE, "wss://ä.example/connection/websocket", new long[] {0, -1, 9}),
-        new Edge.Status(NODE, "", new long[0]));
+        new Edge.Status(NODE, "wss://ä.example/connection/websocket", true, new long[] {0, -1, 9}),
+        new Edge.Status(NODE, "", false, new long[0]));
   }
 
   @ParameterizedTest
@@ -131,6 +131,19 @@ class SessionSerializerTest {
     var kinds = messages().map(Object::getClass).distinct().toList();
     var letters = messages().map(SessionSerializerTest::manifest).distinct().toList();
     assertThat(letters).hasSameSizeAs(kinds).hasSize(13);
+  }
+
+  @Test
+  void whatANodeThatIsStillToBeUpdatedSaysOfItselfIsUnderstood() throws Exception {
+    var status = new Edge.Status(NODE, "", true, new long[0]);
+    byte[] bytes = SERIALIZER.toBinary(status);
+    // An empty list, and before it what older nodes do not say.
+    byte[] older = Arrays.copyOf(bytes, bytes.length - 1);
+    Arrays.fill(older, older.length - Integer.BYTES, older.length, (byte) 0);
+    assertThat(SERIALIZER.fromBinary(older, "s"))
+        .usingRecursiveComparison()
+        .withEqualsForType(UniqueAddress::equals, UniqueAddress.class)
+        .isEqualTo(status);
   }
 
   @ParameterizedTest
@@ -182,7 +195,7 @@ class SessionSerializerTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"mk", "ms", "d", "s", "P", "ma", "L"})
+  @ValueSource(strings = {"mk", "ms", "d", "s", "S", "P", "ma", "L"})
   void aLengthThatTheMessageCannotHoldIsRefusedBeforeRoomIsMade(String manifest) {
     for (int length : new int[] {Integer.MAX_VALUE, Integer.MIN_VALUE, -1, 61}) {
       byte[] bytes = ByteBuffer.allocate(64).putInt(length).array();

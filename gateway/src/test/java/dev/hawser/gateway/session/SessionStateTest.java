@@ -1,5 +1,6 @@
 package dev.hawser.gateway.session;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.hawser.gateway.session.DevicePolicy.Excess;
@@ -37,11 +38,12 @@ class SessionStateTest {
       @ForAll @IntRange(min = 1, max = 5) int limit, @ForAll Excess excess, @ForAll long seed) {
     var random = new Random(seed);
     var state = new SessionState(new DevicePolicy(limit, excess));
+    var nodes = new Nodes(1);
     List<Long> model = new ArrayList<>();
     for (int step = 0; step < 100; step++) {
       long id = 1L + random.nextInt(10);
       if (random.nextBoolean()) {
-        var gone = state.attach(connection(id, LIVING));
+        var gone = state.attach(connection(id, LIVING), nodes);
         Long expected = null;
         if (!model.contains(id)) {
           if (model.size() < limit) {
@@ -67,13 +69,29 @@ class SessionStateTest {
   void connectionsOfANodeThatIsGoneAreForgotten() {
     var state = new SessionState(new DevicePolicy(5, Excess.KICK_OLDEST));
     var nodes = new Nodes(1);
-    state.attach(connection(1, LIVING));
-    state.attach(connection(2, DEAD));
+    state.attach(connection(1, LIVING), nodes);
+    state.attach(connection(2, DEAD), nodes);
     state.prune(nodes);
     assertThat(ids(state.connections())).containsExactly(1L, 2L);
 
     nodes.removed(DEAD);
     state.prune(nodes);
     assertThat(ids(state.connections())).containsExactly(1L);
+  }
+
+  @Property
+  void whoComesBackFromANodeThatSeemsToBeDeadTakesNobodysPlace(@ForAll Excess excess) {
+    var state = new SessionState(new DevicePolicy(2, excess));
+    var nodes = new Nodes(1);
+    state.attach(connection(1, LIVING), nodes);
+    state.attach(connection(2, DEAD), nodes);
+    nodes.reachable(DEAD, false);
+
+    assertThat(state.attach(connection(3, LIVING), nodes)).isNull();
+    var excessive = requireNonNull(state.attach(connection(4, LIVING), nodes));
+    assertThat(excessive.id()).isEqualTo(excess == Excess.REJECT_NEWEST ? 4 : 1);
+
+    nodes.reachable(DEAD, true);
+    assertThat(state.attach(connection(5, LIVING), nodes)).isNotNull();
   }
 }

@@ -22,7 +22,9 @@ import java.util.function.Function;
 import java.util.stream.LongStream;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
+import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
 import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.cluster.UniqueAddress;
 import org.apache.pekko.cluster.sharding.ShardRegion.CurrentShardRegionState;
 import org.apache.pekko.cluster.sharding.typed.GetShardRegionState;
 import org.apache.pekko.cluster.sharding.typed.javadsl.ClusterSharding;
@@ -61,7 +63,7 @@ class SessionTest {
       for (int shard = 0; shard < feeds.shards(); shard++) {
         feeds.started(shard, 0, 0);
       }
-      attachments = Attachments.start(kit.system(), feeds, "ws://here", 1_000, "test");
+      attachments = Attachments.start(kit.system(), feeds, "ws://here", () -> true, 1_000, "test");
       Session.init(sharding, cluster, settings(policy), feeds, null, attachments.nodes(), null);
     }
 
@@ -292,6 +294,44 @@ class SessionTest {
 
     first.detach();
     user.connected();
+  }
+
+  /** A connection on another node, whose edge is played by the probe. */
+  private static long attachElsewhere(User user, TestProbe<Edge.Message> edge) {
+    long connection = CONNECTIONS.incrementAndGet();
+    var here = Cluster.get(user.node.kit.system()).selfMember().uniqueAddress();
+    var elsewhere = new UniqueAddress(here.address(), here.longUid() + 1);
+    user.tell(new Session.Attach(null, 0, new RemoteOutbox(connection, "", edge.ref(), elsewhere)));
+    assertThat(edge.expectMessageClass(Edge.Attached.class).connection()).isEqualTo(connection);
+    return connection;
+  }
+
+  @Test
+  void whatGoesToSeveralConnectionsOnAnotherNodeGoesThereOnce() {
+    var user = KICKING.newUser();
+    var edge = KICKING.kit.<Edge.Message>createTestProbe();
+    long one = attachElsewhere(user, edge);
+    long two = attachElsewhere(user, edge);
+    user.push(1, null);
+    user.push(2, null);
+
+    for (long offset : new long[] {2, 3}) {
+      var deliver = edge.expectMessageClass(Edge.Deliver.class);
+      assertThat(deliver.connections()).containsExactly(one, two);
+      assertThat(deliver.event().offset()).isEqualTo(offset);
+    }
+    edge.expectNoMessage(Duration.ofMillis(200));
+  }
+
+  @Test
+  void whoComesBackFromANodeThatMayHaveDiedIsNotTurnedAwayForGood() {
+    var user = REJECTING.newUser();
+    attachElsewhere(user, REJECTING.kit.createTestProbe());
+    var back = new Tab(user, CONNECTIONS.incrementAndGet(), new HeardReceiver());
+    user.node.attachments.attach(
+        user.id, back.connection, "", new StreamPosition(0, "epoch"), back.outbox);
+    assertThat(back.outbox.next()).isEqualTo("disconnect 3011");
+    assertThat(user.connect().outbox.next()).isEqualTo("disconnect 3504");
   }
 
   @Test

@@ -1,6 +1,7 @@
 package dev.hawser.deploy.standalone;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.DeserializationFeature;
@@ -104,17 +105,23 @@ record Manifests(List<HasMetadata> objects) {
     return new Manifests(objects);
   }
 
-  /** The files of the base as they are, and the generated ConfigMap not. */
-  static Manifests base() throws IOException {
-    try (Stream<Path> files = Files.list(DIRECTORY.resolve("base"))) {
-      var yaml = new ArrayList<String>();
-      for (Path file : files.sorted().toList()) {
-        if (!file.endsWith("kustomization.yaml")) {
-          yaml.add(Files.readString(file));
-        }
+  /**
+   * The files that a directory's kustomization.yaml names, as they are: without what it takes from
+   * other directories, generates and patches.
+   */
+  static Manifests files(String directory) throws IOException {
+    Path path = DIRECTORY.resolve(directory);
+    var kustomization =
+        (Map<?, ?>)
+            new Load(LoadSettings.builder().build())
+                .loadFromString(Files.readString(path.resolve("kustomization.yaml")));
+    var yaml = new ArrayList<String>();
+    for (Object resource : requireNonNull((List<?>) kustomization.get("resources"))) {
+      if (resource.toString().endsWith(".yaml")) {
+        yaml.add(Files.readString(path.resolve(resource.toString())));
       }
-      return parse(String.join("\n---\n", yaml));
     }
+    return parse(String.join("\n---\n", yaml));
   }
 
   /** Whether there is a kubectl to render with. */

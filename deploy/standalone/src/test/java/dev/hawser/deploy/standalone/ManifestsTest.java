@@ -59,7 +59,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** The manifests of deploy/kubernetes against Kubernetes' model, the settings, and each other. */
 class ManifestsTest {
 
-  /** What a stop takes besides the drain, as docs/operations.md has it. */
+  /** What a stop may take besides the drain, as docs/operations.md has it. */
   private static final Duration STOP_MARGIN = Duration.ofSeconds(25);
 
   private static final String KIND = "overlays/kind";
@@ -94,7 +94,13 @@ class ManifestsTest {
 
   @Test
   void theFilesOfTheBaseFitTogether() throws Exception {
-    fitsTogether(Manifests.base());
+    fitsTogether(Manifests.files("base"));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {KIND, PRODUCTION})
+  void theFilesOfAnOverlayAreReadWhereNothingCanBeRendered(String directory) throws Exception {
+    assertThat(Manifests.files(directory).objects()).hasSizeGreaterThan(2);
   }
 
   @ParameterizedTest

@@ -14,6 +14,7 @@ package dev.hawser.deploy.standalone.doctor;
  * @param reservedPorts first and last port, in turns, of the ranges kept out of the former
  * @param tcpMem low, pressure and high mark of what TCP may buffer, in pages
  * @param connectionTracking connections that the firewall can remember
+ * @param connectionBuckets size of the hash table that it finds them by
  */
 public record Host(
     Reading openFiles,
@@ -30,4 +31,5 @@ public record Host(
     Reading localPorts,
     Reading reservedPorts,
     Reading tcpMem,
-    Reading connectionTracking) {}
+    Reading connectionTracking,
+    Reading connectionBuckets) {}

@@ -44,7 +44,8 @@ public final class HostFiles {
         sysctl("net/ipv4/ip_local_port_range"),
         portRanges("proc/sys/net/ipv4/ip_local_reserved_ports"),
         sysctl("net/ipv4/tcp_mem"),
-        sysctl("net/netfilter/nf_conntrack_max"));
+        sysctl("net/netfilter/nf_conntrack_max"),
+        sysctl("net/netfilter/nf_conntrack_buckets"));
   }
 
   private Reading sysctl(String name) {

@@ -69,7 +69,10 @@ public final class Rules {
             sysctl("fs.file-max", files + FILES_OF_OTHERS)),
         memory(host, connections),
         tcpMemory(host, connections),
-        connectionTracking(host, connections),
+        connectionTracking(
+            "net.netfilter.nf_conntrack_max", host.connectionTracking(), 2 * connections),
+        connectionTracking(
+            "net.netfilter.nf_conntrack_buckets", host.connectionBuckets(), connections),
         atLeast(
             "net.core.somaxconn",
             host.somaxconn(),
@@ -181,15 +184,15 @@ public final class Rules {
         });
   }
 
-  /** Twice, since the entries of connections that ended are kept for two minutes. */
-  private static Finding connectionTracking(Host host, long connections) {
-    String setting = "net.netfilter.nf_conntrack_max";
-    long needed = 2 * connections;
-    return host.connectionTracking() instanceof Absent
+  /**
+   * Room for twice as many, since the entries of connections that ended are kept for two minutes.
+   */
+  private static Finding connectionTracking(String setting, Reading reading, long needed) {
+    return reading instanceof Absent
         ? new Finding(setting, "not in use", count(needed), Verdict.OK, "")
         : atLeast(
             setting,
-            host.connectionTracking(),
+            reading,
             needed,
             sysctl(setting, needed) + " on the host; under Kubernetes kube-proxy sets it");
   }

@@ -37,6 +37,7 @@ class HostFilesTest {
     write("proc/sys/net/ipv4/ip_local_reserved_ports", "7355,8000-8080\n");
     write("proc/sys/net/ipv4/tcp_mem", "287901\t383870\t575802\n");
     write("proc/sys/net/netfilter/nf_conntrack_max", "262144\n");
+    write("proc/sys/net/netfilter/nf_conntrack_buckets", "65536\n");
     write("proc/self/cgroup", "0::/\n");
 
     assertThat(new HostFiles(root).read())
@@ -56,7 +57,8 @@ class HostFilesTest {
                 Reading.of(32_768L, 60_999L),
                 Reading.of(7_355L, 7_355L, 8_000L, 8_080L),
                 Reading.of(287_901L, 383_870L, 575_802L),
-                Reading.of(262_144L)));
+                Reading.of(262_144L),
+                Reading.of(65_536L)));
   }
 
   @Test

@@ -23,6 +23,7 @@ class RulesTest {
   private Reading reservedPorts = ABSENT;
   private Reading tcpMem = Reading.of(287_901L, 383_870L, 575_802L);
   private Reading connectionTracking = ABSENT;
+  private Reading connectionBuckets = ABSENT;
 
   private Finding finding(String setting, long connections) {
     var host =
@@ -41,7 +42,8 @@ class RulesTest {
             localPorts,
             reservedPorts,
             tcpMem,
-            connectionTracking);
+            connectionTracking,
+            connectionBuckets);
     List<Finding> findings =
         Rules.judge(host, connections).stream()
             .filter(found -> found.setting().startsWith(setting))
@@ -105,10 +107,16 @@ class RulesTest {
 
   @Test
   void connectionTrackingMattersWhereItIsInUse() {
-    assertThat(finding("net.netfilter", 1_000_000).here()).isEqualTo("not in use");
+    String most = "net.netfilter.nf_conntrack_max";
+    String buckets = "net.netfilter.nf_conntrack_buckets";
+    assertThat(finding(most, 1_000_000).here()).isEqualTo("not in use");
+    assertThat(finding(buckets, 1_000_000).here()).isEqualTo("not in use");
     connectionTracking = Reading.of(262_144L);
-    assertThat(verdict("net.netfilter", 131_072)).isEqualTo(Verdict.OK);
-    assertThat(verdict("net.netfilter", 131_073)).isEqualTo(Verdict.TOO_LOW);
+    assertThat(verdict(most, 131_072)).isEqualTo(Verdict.OK);
+    assertThat(verdict(most, 131_073)).isEqualTo(Verdict.TOO_LOW);
+    connectionBuckets = Reading.of(65_536L);
+    assertThat(verdict(buckets, 65_536)).isEqualTo(Verdict.OK);
+    assertThat(verdict(buckets, 65_537)).isEqualTo(Verdict.TOO_LOW);
   }
 
   @Test
