@@ -1,12 +1,16 @@
 package dev.hawser.gateway.connection;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import com.typesafe.config.ConfigFactory;
 import dev.hawser.gateway.connection.Admission.Refusal;
 import dev.hawser.gateway.connection.RawClient.Answer;
+import java.io.UncheckedIOException;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -99,6 +103,26 @@ class AdmissionTest {
       assertThat(silent.frame()).isNull();
       first.sendText("{\"rpc\":{\"method\":\"m\"},\"id\":5}");
       assertThat(first.message()).isNotNull();
+    }
+  }
+
+  /** Each takes a file descriptor, and those of the node are for Kafka and PostgreSQL, too. */
+  @Test
+  void ofManyRefusedClientsOnlySomeAreToldWhy() {
+    try (var edge = Edge.open(Door.NETTY, "admission.max-connections = 1");
+        var first = edge.connected("alice")) {
+      List<RawClient> silent = new ArrayList<>();
+      for (int i = 0; i < 100; i++) {
+        silent.add(edge.dial());
+      }
+      assertThatThrownBy(() -> ask(edge))
+          .as("the end of the connection")
+          .isInstanceOf(UncheckedIOException.class);
+      silent.forEach(RawClient::close);
+      await().ignoreException(UncheckedIOException.class).until(() -> ask(edge).status() == 503);
+      first.sendText("{\"rpc\":{\"method\":\"m\"},\"id\":5}");
+      assertThat(first.message()).isNotNull();
+      assertThat(edge.played.services.admission().connections()).isEqualTo(1);
     }
   }
 
