@@ -162,6 +162,14 @@ public final class PlayedServices {
     return attached(user).stream().anyMatch(asked -> detached.contains(asked.connection()));
   }
 
+  /** With which codes connections ended. */
+  public List<Integer> closed() {
+    return heard.stream()
+        .filter(what -> what.startsWith("closed "))
+        .map(what -> Integer.valueOf(what.substring("closed ".length())))
+        .toList();
+  }
+
   private final class Ears implements ConnectionListener {
 
     private void hear(String what) {
