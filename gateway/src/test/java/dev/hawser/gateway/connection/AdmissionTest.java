@@ -12,8 +12,9 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -202,13 +203,31 @@ class AdmissionTest {
     assertThat(admission.problem()).isEmpty();
   }
 
+  /** A loop's thread that fails to take the first task it gets. */
+  private static final class UnsteadyThread extends ScheduledThreadPoolExecutor {
+    private final AtomicBoolean failed = new AtomicBoolean();
+
+    UnsteadyThread() {
+      super(1);
+    }
+
+    @Override
+    public void execute(Runnable task) {
+      if (!failed.getAndSet(true)) {
+        throw new IllegalStateException("not now");
+      }
+      super.execute(task);
+    }
+  }
+
   @Test
-  void theWatchNoticesALoopThatStandsStill() throws Exception {
+  void theWatchNoticesALoopThatStandsStillAlsoWhenItHasFailedItselfBefore() throws Exception {
     var admission = admission("max-lag = 200ms");
     var stuck = new CountDownLatch(1);
-    try (var thread = Executors.newSingleThreadScheduledExecutor()) {
+    try (var thread = new UnsteadyThread()) {
       var loop = new ConnectionLoop(thread, new PlayedServices("").services.settings());
-      try (var watch = new LoadWatch(admission, java.util.List.of(loop))) {
+      try (var watch = new LoadWatch(admission, List.of(loop))) {
+        await().until(thread.failed::get);
         loop.execute(
             () -> {
               try {
