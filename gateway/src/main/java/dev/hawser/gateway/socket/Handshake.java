@@ -113,10 +113,7 @@ final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
       refuse(context, BAD_REQUEST, "expected the header Upgrade: websocket");
     } else if (!headers.containsValue(HttpHeaderNames.CONNECTION, HttpHeaderValues.UPGRADE, true)) {
       refuse(context, BAD_REQUEST, "expected the header Connection: Upgrade");
-    } else if (!services
-        .settings()
-        .allowedOrigins()
-        .allow(headers.get(HttpHeaderNames.ORIGIN), headers.get(HttpHeaderNames.HOST))) {
+    } else if (!echo && !isOriginAllowed(headers)) {
       refuse(context, FORBIDDEN, "this Origin is not in hawser.connection.allowed-origins");
     } else if (!VERSION.equals(headers.get(HttpHeaderNames.SEC_WEBSOCKET_VERSION))) {
       WebSocketServerHandshakerFactory.sendUnsupportedVersionResponse(context.channel())
@@ -142,6 +139,13 @@ final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
         }
       }
     }
+  }
+
+  private boolean isOriginAllowed(HttpHeaders headers) {
+    return services
+        .settings()
+        .allowedOrigins()
+        .allow(headers.get(HttpHeaderNames.ORIGIN), headers.get(HttpHeaderNames.HOST));
   }
 
   /** The first of those the client offers that is known. */

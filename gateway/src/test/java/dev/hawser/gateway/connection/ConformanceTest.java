@@ -574,6 +574,15 @@ class ConformanceTest {
     }
   }
 
+  /** It holds no user, so there is nothing that a page could do in a user's name. */
+  @Test
+  void pagesOfAnyOriginMayUseTheEchoPath() {
+    try (var client = edge.dial()) {
+      var headers = RawClient.handshake("Origin", "https://conformance.example");
+      assertThat(client.request("GET", "/echo", headers).status()).isEqualTo(101);
+    }
+  }
+
   @Test
   void framesSentTogetherWithTheHandshakeAreRead() {
     try (var client = edge.dial()) {
