@@ -105,7 +105,11 @@ final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
       ChannelHandlerContext context, FullHttpRequest request, QueryStringDecoder uri) {
     var headers = request.headers();
     boolean echo = uri.path().equals(settings.echoPath());
-    if (!echo && !uri.path().equals(services.settings().path())) {
+    if (request.protocolVersion().compareTo(HttpVersion.HTTP_1_1) < 0) {
+      refuse(context, BAD_REQUEST, "expected HTTP/1.1");
+    } else if (headers.getAll(HttpHeaderNames.HOST).size() != 1) {
+      refuse(context, BAD_REQUEST, "expected one header Host");
+    } else if (!echo && !uri.path().equals(services.settings().path())) {
       refuse(context, NOT_FOUND, "nothing here; WebSockets are at " + services.settings().path());
     } else if (!request.method().equals(HttpMethod.GET)) {
       refuse(context, METHOD_NOT_ALLOWED, "expected GET with a WebSocket upgrade");
@@ -209,6 +213,9 @@ final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
         .set(HttpHeaderNames.CONTENT_TYPE, "text/plain; charset=utf-8")
         .set(HttpHeaderNames.CONTENT_LENGTH, response.content().readableBytes())
         .set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
+    if (status.equals(METHOD_NOT_ALLOWED)) {
+      response.headers().set(HttpHeaderNames.ALLOW, HttpMethod.GET.name());
+    }
     context.writeAndFlush(response).addListener(ChannelFutureListener.CLOSE);
   }
 
