@@ -149,9 +149,14 @@ public final class PlayedServices {
   }
 
   /** The user's latest connection, as its session sees it; waits for it to attach. */
-  Receiver outbox(String user) {
+  public Receiver outbox(String user) {
     await().until(() -> !attached(user).isEmpty());
     return attached(user).getLast().receiver();
+  }
+
+  /** Pings a client, as its loop does. */
+  public void ping(Receiver client) {
+    ((ClientConnection) client).ping();
   }
 
   List<Attached> attached(String user) {
