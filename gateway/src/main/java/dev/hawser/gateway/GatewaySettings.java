@@ -55,6 +55,7 @@ record GatewaySettings(
             KafkaSettings.from(config.getConfig("kafka")),
             OfflineDefaults.from(config.getConfig("mailbox")),
             PresenceSettings.from(config.getConfig("presence")));
+    settings.requireTwoPaths();
     String environment = config.getString("environment");
     switch (environment) {
       case "development" -> {}
@@ -86,6 +87,14 @@ record GatewaySettings(
               + " what is needed");
     }
     return url;
+  }
+
+  private void requireTwoPaths() {
+    if (webSocket.echoPath().equals(connection.path())) {
+      throw new IllegalArgumentException(
+          "hawser.websocket.echo-path is %s, as hawser.connection.path is, expected another path"
+              .formatted(webSocket.echoPath()));
+    }
   }
 
   private void requireNothingOfDevelopment() {

@@ -53,6 +53,7 @@ class GatewaySettingsTest {
         "session.excess = kick-all | hawser.session.excess is kick-all, expected kick-oldest",
         "session.max-connections = 0 | hawser.session.max-connections is 0, expected at least 1",
         "connection.pong-timeout = 30s | hawser.connection.pong-timeout is PT30S, expected less than",
+        "websocket.echo-path = /connection/websocket | hawser.websocket.echo-path is /connection/websocket, as hawser.connection.path is",
         "connection.ping-interval = 1500ms | ping-interval is PT1.5S, expected whole seconds",
       })
   void aWrongValueIsNamedWithWhatWasExpected(String setting, String message) {

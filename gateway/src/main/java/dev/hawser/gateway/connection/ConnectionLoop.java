@@ -110,15 +110,30 @@ public final class ConnectionLoop {
   }
 
   private void endTurn() {
-    // They may give more.
-    for (int i = 0; i < endOfTurn.size(); i++) {
-      try {
-        endOfTurn.get(i).run();
-      } catch (RuntimeException failure) {
-        log.error("at the end of a turn", failure);
+    int begun = 0;
+    try {
+      // They may give more.
+      while (begun < endOfTurn.size()) {
+        begun++;
+        runAtEndOfTurn(endOfTurn.get(begun - 1));
+      }
+    } finally {
+      if (begun == endOfTurn.size()) {
+        endOfTurn.clear();
+      } else {
+        // An error is thrown on. Those behind it are other connections', and have a turn of theirs.
+        endOfTurn.subList(0, begun).clear();
+        execute(endTurn);
       }
     }
-    endOfTurn.clear();
+  }
+
+  private static void runAtEndOfTurn(Runnable task) {
+    try {
+      task.run();
+    } catch (RuntimeException failure) {
+      log.error("at the end of a turn", failure);
+    }
   }
 
   /**

@@ -12,12 +12,16 @@ import java.util.Map;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Looks four times a second how full the heap is, how late the loops are and how busy the process
  * is, and tells {@link Admission} and the loops.
  */
 public final class LoadWatch implements AutoCloseable {
+
+  private static final Logger log = LoggerFactory.getLogger(LoadWatch.class);
 
   private static final long INTERVAL_MILLISECONDS = 250;
 
@@ -50,6 +54,15 @@ public final class LoadWatch implements AutoCloseable {
   }
 
   private void sample() {
+    try {
+      look();
+    } catch (RuntimeException failure) {
+      // Thrown on, it would be the last time that anybody looks.
+      log.error("the load was not looked at", failure);
+    }
+  }
+
+  private void look() {
     lag = Duration.ofNanos(probes.stream().mapToLong(Probe::lag).max().orElse(0));
     admission.sampled(heapBehindCollection(), lag);
     // Below 0 where it is not known.
@@ -77,15 +90,19 @@ public final class LoadWatch implements AutoCloseable {
       sentAt = now;
       onItsWay = true;
       long sent = now;
-      boolean runs =
-          loop.execute(
-              () -> {
-                lag = System.nanoTime() - sent;
-                onItsWay = false;
-              });
-      if (!runs) {
-        lag = 0;
-        onItsWay = false;
+      boolean runs = false;
+      try {
+        runs =
+            loop.execute(
+                () -> {
+                  lag = System.nanoTime() - sent;
+                  onItsWay = false;
+                });
+      } finally {
+        if (!runs) {
+          lag = 0;
+          onItsWay = false;
+        }
       }
       return last;
     }

@@ -179,11 +179,23 @@ final class StreamedConnection implements Transport {
 
   @Override
   public void write(byte[] frame) {
-    if (queue != null && !closing) {
-      pendingBytes.addAndGet(frame.length);
-      if (!queue.offer(frame).isEnqueued()) {
-        pendingBytes.addAndGet(-frame.length);
-      }
+    ClientConnection connection = opened.getNow(null);
+    if (queue == null || connection == null || closing) {
+      return;
+    }
+    // Several can be written behind one question whether it is congested.
+    if (queue.size() < MAX_PENDING_FRAMES - 1) {
+      offer(queue, frame);
+    } else {
+      connection.close(DisconnectCode.SLOW);
+    }
+  }
+
+  /** There must be room; so it is taken, unless the stream has ended. */
+  private void offer(BoundedSourceQueue<byte[]> queue, byte[] frame) {
+    pendingBytes.addAndGet(frame.length);
+    if (!queue.offer(frame).isEnqueued()) {
+      pendingBytes.addAndGet(-frame.length);
     }
   }
 
@@ -212,8 +224,8 @@ final class StreamedConnection implements Transport {
       cutOff.shutdown();
       return;
     }
-    write(codec.encode(new ServerFrame.Push("", new PushBody.Disconnect(code))));
     closing = true;
+    offer(queue, codec.encode(new ServerFrame.Push("", new PushBody.Disconnect(code))));
     complete(queue);
     // Drops what the client does not take. Not a failure, which pekko-http would log as its own.
     farewell = loop.after(CLOSE_TIMEOUT, cutOff::shutdown);

@@ -46,6 +46,9 @@ public final class BroadcastConsumer {
   /** Bytes that are written to one client at once; larger records go alone. */
   private static final int BATCH_BYTES = 64 * 1_024;
 
+  /** And messages: what waits for a client is counted in frames, too. */
+  private static final int BATCH_MESSAGES = 256;
+
   private static final int FETCH_BYTES = 1_024 * 1_024;
   private static final Duration POLL = Duration.ofSeconds(1);
   private static final Duration RETRY = Duration.ofSeconds(1);
@@ -187,7 +190,7 @@ public final class BroadcastConsumer {
     int bytes = 0;
     for (ConsumerRecord<byte[], byte[]> record : polled) {
       if (isForClients(record)) {
-        if (bytes + record.value().length > BATCH_BYTES) {
+        if (batch.size() == BATCH_MESSAGES || bytes + record.value().length > BATCH_BYTES) {
           send(batch);
           batch = new ArrayList<>();
           bytes = 0;

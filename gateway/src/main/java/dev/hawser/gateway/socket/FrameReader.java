@@ -40,6 +40,10 @@ final class FrameReader {
   private static final int LENGTH_64 = 127;
   private static final int MASK_BYTES = 4;
   private static final int MIN_CAPACITY = 256;
+
+  /** That the shortest of messages may get longer by. */
+  private static final int DEFLATE_BYTES = 64;
+
   private static final byte[] EMPTY = {};
 
   /**
@@ -196,12 +200,22 @@ final class FrameReader {
   }
 
   private void onWholeLength() {
-    if (!isControl() && length > maxMessageBytes - size) {
+    if (!isControl() && length > mostBytes()) {
       fail(TOO_BIG, "message too big");
       return;
     }
     due = MASK_BYTES;
     proceed(Stage.MASK);
+  }
+
+  /**
+   * Of the frame. What cannot be compressed gets longer, by much less than a quarter (zlib's {@code
+   * deflateBound}); whether the message is too big shows when it is inflated.
+   */
+  private long mostBytes() {
+    return inflater == null
+        ? maxMessageBytes - size
+        : maxMessageBytes + maxMessageBytes / 4L + DEFLATE_BYTES;
   }
 
   private void onMask(int next) {

@@ -105,7 +105,11 @@ final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
       ChannelHandlerContext context, FullHttpRequest request, QueryStringDecoder uri) {
     var headers = request.headers();
     boolean echo = uri.path().equals(settings.echoPath());
-    if (!echo && !uri.path().equals(services.settings().path())) {
+    if (request.protocolVersion().compareTo(HttpVersion.HTTP_1_1) < 0) {
+      refuse(context, BAD_REQUEST, "expected HTTP/1.1");
+    } else if (headers.getAll(HttpHeaderNames.HOST).size() != 1) {
+      refuse(context, BAD_REQUEST, "expected one header Host");
+    } else if (!echo && !uri.path().equals(services.settings().path())) {
       refuse(context, NOT_FOUND, "nothing here; WebSockets are at " + services.settings().path());
     } else if (!request.method().equals(HttpMethod.GET)) {
       refuse(context, METHOD_NOT_ALLOWED, "expected GET with a WebSocket upgrade");
@@ -113,10 +117,7 @@ final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
       refuse(context, BAD_REQUEST, "expected the header Upgrade: websocket");
     } else if (!headers.containsValue(HttpHeaderNames.CONNECTION, HttpHeaderValues.UPGRADE, true)) {
       refuse(context, BAD_REQUEST, "expected the header Connection: Upgrade");
-    } else if (!services
-        .settings()
-        .allowedOrigins()
-        .allow(headers.get(HttpHeaderNames.ORIGIN), headers.get(HttpHeaderNames.HOST))) {
+    } else if (!echo && !isOriginAllowed(headers)) {
       refuse(context, FORBIDDEN, "this Origin is not in hawser.connection.allowed-origins");
     } else if (!VERSION.equals(headers.get(HttpHeaderNames.SEC_WEBSOCKET_VERSION))) {
       WebSocketServerHandshakerFactory.sendUnsupportedVersionResponse(context.channel())
@@ -142,6 +143,13 @@ final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
         }
       }
     }
+  }
+
+  private boolean isOriginAllowed(HttpHeaders headers) {
+    return services
+        .settings()
+        .allowedOrigins()
+        .allow(headers.get(HttpHeaderNames.ORIGIN), headers.get(HttpHeaderNames.HOST));
   }
 
   /** The first of those the client offers that is known. */
@@ -205,6 +213,9 @@ final class Handshake extends SimpleChannelInboundHandler<FullHttpRequest> {
         .set(HttpHeaderNames.CONTENT_TYPE, "text/plain; charset=utf-8")
         .set(HttpHeaderNames.CONTENT_LENGTH, response.content().readableBytes())
         .set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
+    if (status.equals(METHOD_NOT_ALLOWED)) {
+      response.headers().set(HttpHeaderNames.ALLOW, HttpMethod.GET.name());
+    }
     context.writeAndFlush(response).addListener(ChannelFutureListener.CLOSE);
   }
 

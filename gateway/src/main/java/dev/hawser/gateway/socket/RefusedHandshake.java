@@ -19,6 +19,11 @@ final class RefusedHandshake extends ChannelInboundHandlerAdapter {
 
   private static final int TIMEOUT_SECONDS = 2;
 
+  /** Before and behind the seconds. */
+  private static final String HEAD = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: ";
+
+  private static final String TAIL = "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
   private final int retryAfterSeconds;
   private @Nullable Future<?> timeout;
   private boolean answered;
@@ -54,11 +59,8 @@ final class RefusedHandshake extends ChannelInboundHandlerAdapter {
       return;
     }
     answered = true;
-    String answer =
-        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: %d\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-            .formatted(retryAfterSeconds);
     context
-        .writeAndFlush(Unpooled.wrappedBuffer(answer.getBytes(US_ASCII)))
+        .writeAndFlush(Unpooled.copiedBuffer(HEAD + retryAfterSeconds + TAIL, US_ASCII))
         .addListener(
             written -> {
               if (written.isSuccess() && context.channel() instanceof DuplexChannel socket) {

@@ -132,6 +132,9 @@ final class Tls implements AutoCloseable {
     } catch (IllegalArgumentException wrong) {
       // Said once for what is wrong with files; again and again while they cannot be read.
       log.error("the certificate in use stays: {}", wrong.getMessage());
+    } catch (RuntimeException failure) {
+      // Of a parser, say. The next certificate must be looked at all the same.
+      log.error("the certificate in use stays", failure);
     }
   }
 

@@ -4,8 +4,10 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.hawser.gateway.connection.ConnectionLoop;
 import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelPromise;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.handler.codec.DecoderException;
 import io.netty.handler.ssl.SslHandler;
@@ -37,7 +39,9 @@ abstract class WebSocket extends ChannelInboundHandlerAdapter
   private final boolean compressing;
   private @Nullable ChannelHandlerContext context;
   private boolean flushScheduled;
-  private boolean closing;
+
+  /** Whether the close frame has left; null until it is written. Nothing is written behind it. */
+  private @Nullable ChannelFuture closeFrame;
 
   /** Ends the wait for the client's end; to be cancelled, or it holds a closed channel. */
   private @Nullable Future<?> cutOff;
@@ -76,7 +80,7 @@ abstract class WebSocket extends ChannelInboundHandlerAdapter
 
   @Override
   public void message(boolean text, byte[] payload) {
-    if (!closing) {
+    if (closeFrame == null) {
       received(text, payload);
     }
   }
@@ -84,27 +88,42 @@ abstract class WebSocket extends ChannelInboundHandlerAdapter
   @Override
   public void ping(byte[] payload) {
     // Nothing follows a close frame (RFC 6455, section 5.5.1).
-    if (!closing) {
+    if (closeFrame == null) {
       pinged(payload);
     }
   }
 
   @Override
   public void closed(int code) {
-    if (closing) {
-      closeChannel();
-    } else {
+    if (closeFrame == null) {
       end(code == FrameReader.NO_CODE ? NORMAL_CLOSURE : code, "");
-      loop.execute(this::endOutput);
+      behindCloseFrame(this::endOutput);
+    } else {
+      behindCloseFrame(this::closeChannel);
     }
   }
 
   @Override
   public void violated(int closeCode, String reason) {
-    if (!closing) {
+    if (closeFrame == null) {
       end(closeCode, reason);
     }
-    loop.execute(this::endOutput);
+    behindCloseFrame(this::endOutput);
+  }
+
+  /**
+   * To end the output, or to close, drops what still waits for a client that reads slowly: both
+   * wait until it has left, with the close frame as its last, or the client is cut off.
+   */
+  private void behindCloseFrame(Runnable task) {
+    if (closeFrame != null) {
+      closeFrame.addListener(
+          left -> {
+            if (left.isSuccess()) {
+              task.run();
+            }
+          });
+    }
   }
 
   /**
@@ -112,7 +131,6 @@ abstract class WebSocket extends ChannelInboundHandlerAdapter
    * reset, which could overtake the close frame; then it ends, or is cut off.
    */
   private void endOutput() {
-    flush();
     if (context != null && context.channel() instanceof DuplexChannel socket) {
       SslHandler tls = context.pipeline().get(SslHandler.class);
       if (tls == null) {
@@ -165,7 +183,7 @@ abstract class WebSocket extends ChannelInboundHandlerAdapter
   }
 
   final void writeMessage(boolean text, byte[] payload) {
-    if (closing) {
+    if (closeFrame != null) {
       return;
     }
     int opcode = text ? FrameReader.TEXT : FrameReader.BINARY;
@@ -183,7 +201,8 @@ abstract class WebSocket extends ChannelInboundHandlerAdapter
 
   /** Writes a close frame and gives the client a little time to answer it with its own. */
   final void end(int code, String reason) {
-    if (closing || context == null) {
+    ChannelHandlerContext open = context;
+    if (closeFrame != null || open == null) {
       return;
     }
     byte[] text = reason.getBytes(UTF_8);
@@ -191,8 +210,7 @@ abstract class WebSocket extends ChannelInboundHandlerAdapter
     body[0] = (byte) (code >>> 8);
     body[1] = (byte) code;
     System.arraycopy(text, 0, body, 2, text.length);
-    writeFrame(FrameReader.CLOSE, body);
-    closing = true;
+    closeFrame = write(open, frame(open, FrameReader.CLOSE, body), open.newPromise());
     read(true);
     ended();
     cutOff = loop.after(CLOSE_TIMEOUT, this::closeChannel);
@@ -200,20 +218,23 @@ abstract class WebSocket extends ChannelInboundHandlerAdapter
 
   private void writeFrame(int opcode, byte[] body) {
     ChannelHandlerContext open = context;
-    if (open == null) {
-      return;
+    if (open != null) {
+      var unused = write(open, frame(open, opcode, body), open.voidPromise());
     }
+  }
+
+  private static ByteBuf frame(ChannelHandlerContext open, int opcode, byte[] body) {
     ByteBuf frame = open.alloc().directBuffer(MAX_HEADER_BYTES + body.length);
     writeTo(frame, opcode, body);
-    write(open, frame);
+    return frame;
   }
 
   /** Frames of the server that are shared with other sockets. */
   final void writeShared(ByteBuf frames) {
     ChannelHandlerContext open = context;
-    if (open != null && !closing) {
+    if (open != null && closeFrame == null) {
       // A slice has no room behind its end, where TLS would gather what comes next.
-      write(open, frames.retainedSlice());
+      var unused = write(open, frames.retainedSlice(), open.voidPromise());
     }
   }
 
@@ -230,22 +251,19 @@ abstract class WebSocket extends ChannelInboundHandlerAdapter
     out.writeBytes(body);
   }
 
-  private void write(ChannelHandlerContext open, ByteBuf frames) {
-    var unused = open.write(frames, open.voidPromise());
+  private ChannelFuture write(ChannelHandlerContext open, ByteBuf frames, ChannelPromise promise) {
+    ChannelFuture left = open.write(frames, promise);
     // Flushed behind the tasks that wait already: several frames then leave in one system call.
     if (!flushScheduled) {
       flushScheduled = true;
       loop.atEndOfTurn(this);
     }
+    return left;
   }
 
   /** The end of the loop's turn. A task of its own would be garbage with every frame. */
   @Override
   public final void run() {
-    flush();
-  }
-
-  private void flush() {
     flushScheduled = false;
     if (context != null) {
       context.flush();

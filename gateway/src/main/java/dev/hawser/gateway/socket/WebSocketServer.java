@@ -38,6 +38,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -46,6 +47,10 @@ public final class WebSocketServer {
 
   private static final int ACCEPT_BACKLOG = 4_096;
   private static final int MAX_HANDSHAKE_BYTES = 16 * 1_024;
+
+  /** Refused clients that are told why. Each has a file descriptor that it was refused for. */
+  private static final int MAX_REFUSED = 100;
+
   private static final long QUIET_MILLISECONDS = 100;
   private static final long STOP_TIMEOUT_MILLISECONDS = 5_000;
 
@@ -77,6 +82,7 @@ public final class WebSocketServer {
         loop -> loops.put(loop, new ConnectionLoop((EventLoop) loop, services.settings())));
 
     ChannelFutureListener left = closed -> services.admission().left(null);
+    var refused = new AtomicInteger();
     int pending = services.settings().maxPendingBytes();
     var bootstrap =
         new ServerBootstrap()
@@ -104,9 +110,7 @@ public final class WebSocketServer {
                             : null;
                     if (admission.ask(address) != null) {
                       if (tls == null) {
-                        accepted
-                            .pipeline()
-                            .addLast(new RefusedHandshake(admission.retryAfterSeconds()));
+                        refuse(accepted, admission.retryAfterSeconds(), refused);
                       } else {
                         // To say why would take the handshake that there is no room for.
                         var unused = accepted.close();
@@ -143,6 +147,18 @@ public final class WebSocketServer {
           }
         });
     return bound;
+  }
+
+  private static void refuse(Channel accepted, int retryAfterSeconds, AtomicInteger refused) {
+    if (refused.incrementAndGet() <= MAX_REFUSED) {
+      accepted.closeFuture().addListener(closed -> refused.decrementAndGet());
+      accepted.pipeline().addLast(new RefusedHandshake(retryAfterSeconds));
+    } else {
+      refused.decrementAndGet();
+      // With a reset, so that nothing of it stays in the kernel either.
+      accepted.config().setOption(ChannelOption.SO_LINGER, 0);
+      var unused = accepted.close();
+    }
   }
 
   private WebSocketServer(

@@ -1,15 +1,20 @@
 package dev.hawser.gateway.connection;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import com.typesafe.config.ConfigFactory;
 import dev.hawser.gateway.connection.Admission.Refusal;
 import dev.hawser.gateway.connection.RawClient.Answer;
+import java.io.UncheckedIOException;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -102,6 +107,26 @@ class AdmissionTest {
     }
   }
 
+  /** Each takes a file descriptor, and those of the node are for Kafka and PostgreSQL, too. */
+  @Test
+  void ofManyRefusedClientsOnlySomeAreToldWhy() {
+    try (var edge = Edge.open(Door.NETTY, "admission.max-connections = 1");
+        var first = edge.connected("alice")) {
+      List<RawClient> silent = new ArrayList<>();
+      for (int i = 0; i < 100; i++) {
+        silent.add(edge.dial());
+      }
+      assertThatThrownBy(() -> ask(edge))
+          .as("the end of the connection")
+          .isInstanceOf(UncheckedIOException.class);
+      silent.forEach(RawClient::close);
+      await().ignoreException(UncheckedIOException.class).until(() -> ask(edge).status() == 503);
+      first.sendText("{\"rpc\":{\"method\":\"m\"},\"id\":5}");
+      assertThat(first.message()).isNotNull();
+      assertThat(edge.played.services.admission().connections()).isEqualTo(1);
+    }
+  }
+
   @Test
   void theRateIsKeptAndAPauseIsNotMadeUpFor() {
     var admission = admission("max-handshakes-per-second = 100");
@@ -178,13 +203,31 @@ class AdmissionTest {
     assertThat(admission.problem()).isEmpty();
   }
 
+  /** A loop's thread that fails to take the first task it gets. */
+  private static final class UnsteadyThread extends ScheduledThreadPoolExecutor {
+    private final AtomicBoolean failed = new AtomicBoolean();
+
+    UnsteadyThread() {
+      super(1);
+    }
+
+    @Override
+    public void execute(Runnable task) {
+      if (!failed.getAndSet(true)) {
+        throw new IllegalStateException("not now");
+      }
+      super.execute(task);
+    }
+  }
+
   @Test
-  void theWatchNoticesALoopThatStandsStill() throws Exception {
+  void theWatchNoticesALoopThatStandsStillAlsoWhenItHasFailedItselfBefore() throws Exception {
     var admission = admission("max-lag = 200ms");
     var stuck = new CountDownLatch(1);
-    try (var thread = Executors.newSingleThreadScheduledExecutor()) {
+    try (var thread = new UnsteadyThread()) {
       var loop = new ConnectionLoop(thread, new PlayedServices("").services.settings());
-      try (var watch = new LoadWatch(admission, java.util.List.of(loop))) {
+      try (var watch = new LoadWatch(admission, List.of(loop))) {
+        await().until(thread.failed::get);
         loop.execute(
             () -> {
               try {

@@ -132,6 +132,21 @@ class CompressionTest {
     }
   }
 
+  /** What cannot be compressed gets longer, if it is compressed all the same. */
+  @Test
+  void theLimitIsThatOfTheMessageAndNotOfItsCompressedForm() throws Exception {
+    byte[] random = new byte[1_024 * 1_024 + 1];
+    new Random(8).nextBytes(random);
+    byte[] largest = Arrays.copyOf(random, random.length - 1);
+    assertThat(compress(largest).length).isGreaterThan(largest.length);
+    try (var client = client("/echo")) {
+      client.send(FINAL | RawClient.BINARY | COMPRESSED, compress(largest));
+      assertThat(message(client.nextFrame())).isEqualTo(largest);
+      client.send(FINAL | RawClient.BINARY | COMPRESSED, compress(random));
+      expectClose(client, 1009);
+    }
+  }
+
   @Test
   void clientsOfTheProtocolMayCompress() {
     try (var client = client("/connection/websocket")) {

@@ -36,6 +36,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ConformanceTest {
 
   private static final int LARGEST = 16 * 1_024 * 1_024;
+  private static final int NORMAL_CLOSURE = 1000;
   private static final int PROTOCOL_ERROR = 1002;
   private static final int INVALID_PAYLOAD = 1007;
   private static final int TOO_BIG = 1009;
@@ -462,6 +463,26 @@ class ConformanceTest {
     }
   }
 
+  /** Most of the echo is still with the server when it reads what ends the connection. */
+  @ParameterizedTest
+  @ValueSource(ints = {NORMAL_CLOSURE, PROTOCOL_ERROR})
+  void whoReadsLateGetsEverythingThatWasWrittenBeforeTheCloseFrame(int code) throws Exception {
+    byte[] body = binary(LARGEST);
+    byte[] end = closing(code == NORMAL_CLOSURE ? code : 0, "");
+    var both = new ByteArrayOutputStream();
+    both.writeBytes(RawClient.frame(FINAL | BINARY, body, true));
+    both.writeBytes(RawClient.frame(FINAL | CLOSE, end, true));
+    try (var client = client()) {
+      client.sendRaw(both.toByteArray());
+      Thread.sleep(300);
+      expect(client, BINARY, body);
+      Frame last = client.nextFrame();
+      assertThat(last.opcode()).isEqualTo(CLOSE);
+      assertThat(ByteBuffer.wrap(last.body()).getShort()).isEqualTo((short) code);
+      assertThat(client.frame()).isNull();
+    }
+  }
+
   // 9. Large messages.
 
   @Test
@@ -550,6 +571,15 @@ class ConformanceTest {
   void theEchoPathIsOffByDefault() {
     try (var client = Edge.shared(Door.NETTY).dial()) {
       assertThat(client.request("GET", "/echo", RawClient.handshake()).status()).isEqualTo(404);
+    }
+  }
+
+  /** It holds no user, so there is nothing that a page could do in a user's name. */
+  @Test
+  void pagesOfAnyOriginMayUseTheEchoPath() {
+    try (var client = edge.dial()) {
+      var headers = RawClient.handshake("Origin", "https://conformance.example");
+      assertThat(client.request("GET", "/echo", headers).status()).isEqualTo(101);
     }
   }
 

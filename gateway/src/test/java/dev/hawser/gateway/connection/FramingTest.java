@@ -12,10 +12,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.hawser.gateway.connection.RawClient.End;
+import dev.hawser.gateway.session.EncodedPush;
+import dev.hawser.protocol.client.DisconnectCode;
 import dev.hawser.protocol.client.ErrorCode;
+import dev.hawser.protocol.client.Payload;
+import dev.hawser.protocol.client.Publication;
 import dev.hawser.protocol.client.ServerFrame;
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -183,6 +189,30 @@ class FramingTest {
         closed = frame.opcode() == CLOSE;
       }
       assertThat(closed).isTrue();
+    }
+  }
+
+  @Test
+  void aCloseThatMeetsTheServersOwnDoesNotCutOffWhatIsOnItsWay() throws Exception {
+    try (var edge = Edge.open(Door.NETTY, "connection.max-pending-size = 64 MiB");
+        var client = edge.connected("alice")) {
+      var data = new Payload(bytes("\"" + "x".repeat(60_000) + "\""));
+      var outbox = edge.played.outbox("alice");
+      for (int i = 0; i < 400; i++) {
+        outbox.push(new EncodedPush(new ServerFrame.Push("#alice", Publication.of(data, 0))));
+      }
+      outbox.disconnect(DisconnectCode.SHUTDOWN);
+      await().until(() -> edge.played.heard.contains("closed 3001"));
+      client.send(FINAL | CLOSE, new byte[] {0x03, (byte) 0xE8});
+      Thread.sleep(300);
+
+      for (int i = 0; i < 400; i++) {
+        assertThat(client.nextFrame().opcode()).as("push " + i).isEqualTo(TEXT);
+      }
+      var last = client.nextFrame();
+      assertThat(last.opcode()).isEqualTo(CLOSE);
+      assertThat(ByteBuffer.wrap(last.body()).getShort()).isEqualTo((short) 3001);
+      assertThat(client.frame()).isNull();
     }
   }
 

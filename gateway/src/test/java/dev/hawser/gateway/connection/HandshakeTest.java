@@ -132,6 +132,41 @@ class HandshakeTest {
 
   @ParameterizedTest
   @EnumSource
+  void theAnswerToAnotherMethodNamesTheOneThatIsAllowed(Door door) {
+    try (var client = Edge.shared(door).dial()) {
+      var answer = client.request("PUT", PATH, RawClient.handshake());
+
+      assertThat(answer.status()).isEqualTo(405);
+      assertThat(answer.headers()).containsEntry("allow", "GET");
+    }
+  }
+
+  private static int status(Edge edge, String firstLines) {
+    try (var client = edge.dial()) {
+      return client.request(firstLines, RawClient.handshake()).status();
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void aRequestWithoutAHostIsRefused(Door door) {
+    var edge = Edge.shared(door);
+    String get = "GET " + PATH;
+
+    assertThat(status(edge, get + " HTTP/1.1")).isEqualTo(400);
+    assertThat(status(edge, get + " HTTP/1.1\r\nHost: a.org\r\nHost: b.org")).isEqualTo(400);
+    assertThat(status(edge, get + " HTTP/1.1\r\nhost: a.org")).isEqualTo(101);
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = "NETTY")
+  void aRequestOlderThanHttp11IsRefused(Door door) {
+    assertThat(status(Edge.shared(door), "GET " + PATH + " HTTP/1.0\r\nHost: a.org"))
+        .isEqualTo(400);
+  }
+
+  @ParameterizedTest
+  @EnumSource
   void headersAsFirefoxWritesThemAreUnderstood(Door door) {
     var headers = RawClient.handshake("Connection", "keep-alive, Upgrade", "Upgrade", "WebSocket");
 

@@ -149,9 +149,14 @@ public final class PlayedServices {
   }
 
   /** The user's latest connection, as its session sees it; waits for it to attach. */
-  Receiver outbox(String user) {
+  public Receiver outbox(String user) {
     await().until(() -> !attached(user).isEmpty());
     return attached(user).getLast().receiver();
+  }
+
+  /** Pings a client, as its loop does. */
+  public void ping(Receiver client) {
+    ((ClientConnection) client).ping();
   }
 
   List<Attached> attached(String user) {
@@ -160,6 +165,14 @@ public final class PlayedServices {
 
   boolean detached(String user) {
     return attached(user).stream().anyMatch(asked -> detached.contains(asked.connection()));
+  }
+
+  /** With which codes connections ended. */
+  public List<Integer> closed() {
+    return heard.stream()
+        .filter(what -> what.startsWith("closed "))
+        .map(what -> Integer.valueOf(what.substring("closed ".length())))
+        .toList();
   }
 
   private final class Ears implements ConnectionListener {

@@ -143,8 +143,13 @@ final class RawClient implements AutoCloseable {
   }
 
   Answer request(String method, String target, Map<String, String> headers) {
-    var head = new StringBuilder(method + " " + target + " HTTP/1.1\r\n");
-    head.append("Host: 127.0.0.1:").append(socket.getPort()).append("\r\n");
+    return request(
+        method + " " + target + " HTTP/1.1\r\nHost: 127.0.0.1:" + socket.getPort(), headers);
+  }
+
+  /** With a request line, and lines behind it, that need not be proper. */
+  Answer request(String firstLines, Map<String, String> headers) {
+    var head = new StringBuilder(firstLines).append("\r\n");
     headers.forEach((name, value) -> head.append(name).append(": ").append(value).append("\r\n"));
     byte[] request = head.append("\r\n").toString().getBytes(ISO_8859_1);
     sendRaw(

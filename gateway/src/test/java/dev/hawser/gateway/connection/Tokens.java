@@ -13,14 +13,15 @@ import java.time.Instant;
 import java.util.Date;
 
 /** Tokens as an application's back end makes them. */
-final class Tokens {
+public final class Tokens {
 
   static final String SECRET =
       "a-secret-of-the-edge-tests-which-is-long-enough-for-HS512-with-64-bytes";
 
   private Tokens() {}
 
-  static String of(String user) {
+  /** Of a user, good for an hour. */
+  public static String of(String user) {
     return of(user, Instant.now().plusSeconds(3_600));
   }
 
