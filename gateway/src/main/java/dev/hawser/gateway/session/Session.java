@@ -563,6 +563,10 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   }
 
   private void onSecure(Secure secure) {
+    if (!isLocal(secure.replyTo()) || secure.upTo() > node.feeds().reached(shard)) {
+      // From one that had the partition before: not all of these events have come here yet.
+      return;
+    }
     LastOffsets lastOffsets = node.lastOffsets();
     if (lastOffsets != null
         && node.settings().mailbox().isPresent()
@@ -675,12 +679,16 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   }
 
   private void onPush(Push push) {
-    if (!push.replyTo().path().address().hasLocalScope()) {
+    if (!isLocal(push.replyTo())) {
       // From a node that had the partition before this one: it is ahead of what is fed here.
       return;
     }
     append(new StreamEvent(push.event(), push.offset(), push.excluded()));
     push.replyTo().tell(Done.getInstance());
+  }
+
+  private static boolean isLocal(ActorRef<Done> sender) {
+    return sender.path().address().hasLocalScope();
   }
 
   private void onPublish(Publish publish) {

@@ -114,6 +114,7 @@ class MailboxTest {
 
   private final int number = USERS.incrementAndGet();
   private final String user = "user-" + number;
+  private final int shard = Shards.of(user, FEEDS.shards());
 
   /** Offsets only rise, whoever the events of a partition are for. */
   private final long base = 1_000L * number;
@@ -137,6 +138,7 @@ class MailboxTest {
             0,
             acknowledged.ref()));
     acknowledged.expectMessage(PATIENCE, Done.getInstance());
+    FEEDS.reached(shard, base + n);
   }
 
   private void push(int... ns) {
@@ -365,7 +367,6 @@ class MailboxTest {
 
   @Test
   void whoComesWhileTheRecentPastIsToldAgainGetsIt() {
-    int shard = Shards.of(user, FEEDS.shards());
     FEEDS.stopped(shard);
     FEEDS.started(shard, base, base + 2);
     Client client = comes("");
