@@ -552,7 +552,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
 
   private void acknowledge(String device, long offset) {
     boolean introduced = !device.isEmpty() && !acknowledged.knows(device);
-    if (offset > 0) {
+    if (offset > 0 || introduced) {
       acknowledged = acknowledged.and(device, offset);
     }
     if (introduced && node.settings().mailbox().isPresent()) {
