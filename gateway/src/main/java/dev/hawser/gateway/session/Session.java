@@ -137,7 +137,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
     MAILBOX_ENDED
   }
 
-  /** What is known about events that are not in the log. */
+  /** What is known about events that are not in the log; once all is known, nobody asks again. */
   private enum Past {
     UNKNOWN,
     ASKED,
@@ -187,6 +187,9 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   private @Nullable List<Waiting> waiting;
   private boolean idleTimer;
   private Past past = Past.UNKNOWN;
+
+  /** Whether the mailbox has, or had, something: the log may forget that again. */
+  private boolean mail;
 
   /** Whether it was asked what the user's last event was before those of the log. */
   private boolean lastAsked;
@@ -368,7 +371,8 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       return false;
     }
     if (since == null || !since.epoch().equals(epoch)) {
-      return node.settings().mailbox().isPresent();
+      return node.settings().mailbox().isPresent()
+          && !(devicesKnown && log.covers(acknowledged.of(attach.outbox().device())));
     }
     return !log.covers(since.offset());
   }
@@ -418,6 +422,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
     if (state.epoch().equals(epoch)) {
       log.restore(state.events(), state.since(), state.upTo(), Attachments.now());
       if (!state.isEmpty()) {
+        mail = true;
         sendUnsureAway();
       }
     }
@@ -446,6 +451,9 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
     unsure = Map.of();
     sure.forEach((id, offset) -> onAcknowledge(new Acknowledge(id, offset)));
     answerWaiting(Long.MAX_VALUE);
+    if (mail) {
+      past = Past.UNKNOWN;
+    }
   }
 
   /** PostgreSQL is away: nobody waits longer for it, but it is asked again. */
@@ -636,6 +644,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   /** The mailbox has it, so the log may forget it: the next client has to ask the mailbox. */
   private void onSecured(Secured answer) {
     if (answer.done()) {
+      mail = true;
       past = past == Past.KNOWN ? Past.UNKNOWN : past;
       secured(answer.request());
     }

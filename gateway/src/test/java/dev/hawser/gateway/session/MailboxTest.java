@@ -325,6 +325,67 @@ class MailboxTest {
   }
 
   @Test
+  void theSecondDeviceThatComesBackGetsAllToo() throws Exception {
+    Client phone = comes("phone");
+    Client tablet = comes("tablet");
+    push(1);
+    phone.expect(1);
+    tablet.expect(1);
+    phone.acknowledge(1);
+    tablet.acknowledge(1);
+    phone.leave();
+    tablet.leave();
+    push(2, 3, 4);
+    secure(4);
+    forget();
+    Client phoneAgain = comes("phone");
+    phoneAgain.expect(2, 3, 4);
+    // What was restored for the phone goes from the log by age.
+    Thread.sleep(IDLE.multipliedBy(2).toMillis());
+    Client tabletAgain = comes("tablet");
+    tabletAgain.expect(2, 3, 4);
+    Thread.sleep(IDLE.multipliedBy(2).toMillis());
+    var another = new Client("tablet", new StreamPosition(base + 2, "epoch"));
+    assertThat(another.receiver.next()).isEqualTo("recovered");
+    another.expect(3, 4);
+    phoneAgain.leave();
+    tabletAgain.leave();
+    another.leave();
+  }
+
+  @Test
+  void aNewDeviceThatLeftBeforeItAcknowledgedAnythingGetsWhatCameThen() {
+    Client phone = comes("phone");
+    push(1);
+    phone.expect(1);
+    phone.acknowledge(1);
+    comes("tablet").leave();
+    push(2);
+    phone.expect(2);
+    phone.acknowledge(2);
+    secure(2);
+    phone.leave();
+    forget();
+    Client tablet = comes("tablet");
+    tablet.expect(1, 2);
+    tablet.leave();
+  }
+
+  @Test
+  void whatHasNotBeenFedHereIsNotSecuredHere() {
+    push(1);
+    var done = KIT.<Done>createTestProbe();
+    tell(new Session.Secure(base + 2, done.ref()));
+    done.expectNoMessage(IDLE);
+    push(2);
+    secure(2);
+    forget();
+    Client client = comes("");
+    client.expect(1, 2);
+    client.leave();
+  }
+
+  @Test
   void whoComesBackWithAPositionIsToldWhetherTheMailboxHasAllBehindIt() {
     push(1, 2, 3);
     secure(3);
