@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -540,6 +541,10 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       outbox.push(event, encode(event), previous);
       previous = event.offset();
     }
+    if (previous < log.top()) {
+      // What was between is not kept: not a hole that could be filled.
+      outbox.nothing(previous, log.top());
+    }
   }
 
   private long present() {
@@ -652,6 +657,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
 
   private void secured(Secure request) {
     log.secured(request.upTo());
+    tellRemoteTop();
     request.replyTo().tell(Done.getInstance());
   }
 
@@ -735,20 +741,34 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
         .filter(connection -> only == 0 || connection.id() == only);
   }
 
-  /** What goes to several connections on another node goes there once. */
   private void pushToAll(StreamEvent event, long previous) {
     List<Outbox> connections = state.connections();
     EncodedPush encoded = encode(event);
+    for (Outbox connection : connections) {
+      if (connection instanceof Attachment here) {
+        here.push(event, encoded, previous);
+      }
+    }
+    tellEdges(together -> new Edge.Deliver(together, event, previous));
+  }
+
+  /**
+   * A message to another node may get lost, and if it was the last one, no other shows the hole.
+   * What the connections lack is still in the log, or in the mailbox.
+   */
+  private void tellRemoteTop() {
+    tellEdges(together -> new Edge.Nothing(together, log.top(), log.top()));
+  }
+
+  /** What goes to several connections on another node goes there once. */
+  private void tellEdges(Function<long[], Edge.Message> message) {
+    List<Outbox> connections = state.connections();
     for (int i = 0; i < connections.size(); i++) {
-      Outbox connection = connections.get(i);
-      if (connection instanceof RemoteOutbox remote) {
-        if (connections.subList(0, i).stream().noneMatch(remote::sharesEdgeWith)) {
-          long[] together =
-              connections.stream().filter(remote::sharesEdgeWith).mapToLong(Outbox::id).toArray();
-          remote.edge().tell(new Edge.Deliver(together, event, previous));
-        }
-      } else {
-        connection.push(event, encoded, previous);
+      if (connections.get(i) instanceof RemoteOutbox remote
+          && connections.subList(0, i).stream().noneMatch(remote::sharesEdgeWith)) {
+        long[] together =
+            connections.stream().filter(remote::sharesEdgeWith).mapToLong(Outbox::id).toArray();
+        remote.edge().tell(message.apply(together));
       }
     }
   }
@@ -778,6 +798,9 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       }
       case MAILBOX_ENDED -> mailbox = null;
       case IDLE -> {
+        if (!log.isEmpty()) {
+          tellRemoteTop();
+        }
         log.expire(Attachments.now());
         state.prune(node.nodes());
         if (state.isEmpty() && log.isEmpty() && waiting == null) {

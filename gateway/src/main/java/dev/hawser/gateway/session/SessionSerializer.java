@@ -67,6 +67,7 @@ public final class SessionSerializer extends SerializerWithStringManifest {
       case Session.Refresh refresh -> "E";
       case Edge.Attached attached -> "a";
       case Edge.Deliver deliver -> "d";
+      case Edge.Nothing nothing -> "o";
       case Edge.Disconnect disconnect -> "x";
       case Edge.Refresh refresh -> "e";
       case Edge.Describe describe -> "N";
@@ -162,6 +163,11 @@ public final class SessionSerializer extends SerializerWithStringManifest {
           writeEvent(out, deliver.event());
           out.writeLong(deliver.previous());
         }
+        case Edge.Nothing nothing -> {
+          writeLongs(out, nothing.connections());
+          out.writeLong(nothing.behind());
+          out.writeLong(nothing.upTo());
+        }
         case Edge.Disconnect disconnect -> {
           out.writeLong(disconnect.connection());
           writeCode(out, disconnect.code());
@@ -245,6 +251,7 @@ public final class SessionSerializer extends SerializerWithStringManifest {
         case "a" ->
             new Edge.Attached(in.readLong(), readNode(in), readKnownPosition(in), in.readBoolean());
         case "d" -> new Edge.Deliver(readLongs(in), readEvent(in), in.readLong());
+        case "o" -> new Edge.Nothing(readLongs(in), in.readLong(), in.readLong());
         case "x" -> new Edge.Disconnect(in.readLong(), readCode(in));
         case "e" -> new Edge.Refresh(in.readLong(), in.readLong());
         case "N" -> new Edge.Describe(readReference(in));

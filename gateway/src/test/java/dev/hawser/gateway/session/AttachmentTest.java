@@ -18,6 +18,8 @@ import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.cluster.UniqueAddress;
 import org.apache.pekko.cluster.sharding.typed.javadsl.ClusterSharding;
 import org.apache.pekko.cluster.typed.Cluster;
@@ -32,6 +34,7 @@ class AttachmentTest {
   private static final int FED = 0;
   private static final int FED_LATER = 1;
   private static final int NEVER_FED = 2;
+  private static final int SECURED = 3;
   private static final AtomicInteger USERS = new AtomicInteger();
   private static final ActorTestKit KIT =
       ActorTestKit.create(
@@ -45,7 +48,7 @@ class AttachmentTest {
 
   private static final ClusterSharding SHARDING = ClusterSharding.get(KIT.system());
   private static final UniqueAddress HERE = Cluster.get(KIT.system()).selfMember().uniqueAddress();
-  private static final Feeds FEEDS = new Feeds(3, "epoch");
+  private static final Feeds FEEDS = new Feeds(4, "epoch");
   private static final Attachments ATTACHMENTS = startNode();
 
   private String user = userOf(FED);
@@ -56,6 +59,7 @@ class AttachmentTest {
     var cluster = Cluster.get(KIT.system());
     cluster.manager().tell(Join.create(cluster.selfMember().address()));
     FEEDS.started(FED, 0, 0);
+    FEEDS.started(SECURED, 0, 0);
     var attachments = Attachments.start(KIT.system(), FEEDS, "ws://here", 1_000, "test");
     var settings =
         new SessionSettings(
@@ -145,6 +149,47 @@ class AttachmentTest {
     assertNextIs(3);
     assertNextIs(4);
     assertThat(receiver.already()).isNull();
+  }
+
+  @Test
+  void whatGotLostOnTheWayToAnotherNodeIsNoticedThoughNothingFollows() {
+    user = userOf(SECURED);
+    var attachment = attached();
+    // As if its session were on another node, and no event came through.
+    ActorRef<Edge.Message> edge = attachment.remote().edge();
+    ActorRef<Edge.Message> lossy =
+        KIT.spawn(
+            Behaviors.receiveMessage(
+                message -> {
+                  if (!(message instanceof Edge.Deliver)) {
+                    edge.tell(message);
+                  }
+                  return Behaviors.same();
+                }));
+    var outbox = new RemoteOutbox(connection, "", lossy, HERE);
+    SHARDING
+        .entityRefFor(Session.KEY, user)
+        .tell(new Session.Attach(attachment.since(), 0, outbox));
+    push(1);
+    assertThat(receiver.already()).isNull();
+    FEEDS.reached(SECURED, 2);
+    var secured = KIT.<Done>createTestProbe();
+    SHARDING.entityRefFor(Session.KEY, user).tell(new Session.Secure(2, secured.ref()));
+    assertNextIs(1);
+    push(3);
+    assertNextIs(3);
+    assertThat(receiver.already()).isNull();
+  }
+
+  @Test
+  void whatIsNotKeptIsNoHole() {
+    var attachment = attached();
+    attachment.nothing(0, 7);
+    push(attachment, 8, 7);
+    assertNextIs(8);
+    attachment.nothing(7, 9);
+    push(attachment, 10, 9);
+    assertNextIs(10);
   }
 
   @Test

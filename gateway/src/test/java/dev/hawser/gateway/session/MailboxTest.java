@@ -354,6 +354,25 @@ class MailboxTest {
   }
 
   @Test
+  void whatWasNotKeptIsNoHoleBehindWhatWas() throws Exception {
+    Client phone = comes("phone");
+    comes("tablet").leave();
+    push(1);
+    push(2, false);
+    phone.expect(1, 2);
+    phone.acknowledge(2);
+    secure(2);
+    // The log forgets by age.
+    Thread.sleep(IDLE.multipliedBy(2).toMillis());
+    Client tablet = comes("tablet");
+    tablet.expect(1);
+    push(3);
+    tablet.expect(3);
+    phone.leave();
+    tablet.leave();
+  }
+
+  @Test
   void aNewDeviceThatLeftBeforeItAcknowledgedAnythingGetsWhatCameThen() {
     Client phone = comes("phone");
     push(1);

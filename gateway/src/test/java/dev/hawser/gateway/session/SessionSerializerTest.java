@@ -105,6 +105,7 @@ class SessionSerializerTest {
         new Edge.Attached(1, NODE, new StreamPosition(2, ""), false),
         new Edge.Deliver(new long[] {1, -2, Long.MAX_VALUE}, event(FULL), 6),
         new Edge.Deliver(new long[0], event(BARE), 6),
+        new Edge.Nothing(new long[] {1, -2}, 3, Long.MAX_VALUE),
         new Edge.Disconnect(4, new DisconnectCode(4_999, "geh heim, 用户")),
         new Edge.Released(5),
         new Edge.Status(NODE, "wss://ä.example/connection/websocket", new long[] {0, -1, 9}),
@@ -130,7 +131,7 @@ class SessionSerializerTest {
   void everyKindHasALetterOfItsOwn() {
     var kinds = messages().map(Object::getClass).distinct().toList();
     var letters = messages().map(SessionSerializerTest::manifest).distinct().toList();
-    assertThat(letters).hasSameSizeAs(kinds).hasSize(13);
+    assertThat(letters).hasSameSizeAs(kinds).hasSize(14);
   }
 
   @ParameterizedTest
