@@ -91,6 +91,10 @@ final class Attachment implements Outbox {
       return;
     }
     boolean asked = epoch != null;
+    if (answered && !recovered && node.equals(owner)) {
+      // The answer to an attach that was repeated before the first answer came.
+      return;
+    }
     if (answered && asked && !recovered) {
       // There is a hole that nobody can fill: the client has to know.
       receiver.disconnect(DisconnectCode.INSUFFICIENT_STATE);

@@ -195,8 +195,20 @@ class AttachmentTest {
   @Test
   void anAnswerWithoutRecoverySendsAwayWhoWasAnsweredBefore() {
     var attachment = attached();
-    attachment.attached(HERE, new StreamPosition(9, "epoch"), false);
+    var elsewhere = new UniqueAddress(HERE.address(), HERE.longUid() + 1);
+    attachment.attached(elsewhere, new StreamPosition(9, "epoch"), false);
     assertThat(receiver.next()).isEqualTo("disconnect 3010");
+  }
+
+  @Test
+  void whoAskedAgainBeforeTheFirstAnswerCameStays() {
+    var attachment = attached();
+    push(1);
+    assertNextIs(1);
+    SHARDING.entityRefFor(Session.KEY, user).tell(new Session.Attach(null, 0, attachment));
+    push(2);
+    assertNextIs(2);
+    assertThat(receiver.already()).isNull();
   }
 
   @Test
