@@ -119,7 +119,9 @@ final class Attachment implements Outbox {
       return;
     }
     offset = event.offset();
-    if (event.excluded() != id) {
+    if (event.excluded() == id) {
+      receiver.passed(offset);
+    } else {
       receiver.push(encoded);
     }
   }
@@ -189,6 +191,10 @@ final class Attachment implements Outbox {
     }
     dueAt = next;
     return true;
+  }
+
+  synchronized boolean isClosed() {
+    return closed;
   }
 
   synchronized void close() {

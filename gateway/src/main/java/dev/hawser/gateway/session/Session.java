@@ -367,11 +367,11 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
 
   /** Whether PostgreSQL may tell more than the log about what the client has missed. */
   private boolean needsPast(Attach attach) {
-    StreamPosition since = attach.since();
     if (node.lastOffsets() == null || past == Past.KNOWN) {
       return false;
     }
-    if (since == null || !since.epoch().equals(epoch)) {
+    StreamPosition since = since(attach);
+    if (since == null) {
       return node.settings().mailbox().isPresent()
           && !(devicesKnown && log.covers(acknowledged.of(attach.outbox().device())));
     }
@@ -486,8 +486,23 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
     return log.isFed();
   }
 
+  /** What the client has of this stream; null if its position says nothing about it. */
+  private @Nullable StreamPosition since(Attach attach) {
+    StreamPosition since = attach.since();
+    return since == null || !since.epoch().equals(epoch) || isAhead(since.offset()) ? null : since;
+  }
+
+  /** Whether nobody can have so much: Kafka has lost the end of the stream, or it is made up. */
+  private boolean isAhead(long offset) {
+    return node.feeds().reached(shard) != Feeds.NOT_FED && offset > present();
+  }
+
   private void attach(Attach attach) {
     var outbox = attach.outbox();
+    if (outbox instanceof Attachment here && here.isClosed()) {
+      // It said goodbye before this came.
+      return;
+    }
     if (needsPast(attach)) {
       unsure = new HashMap<>(unsure);
       unsure.put(outbox.id(), 0L);
@@ -499,8 +514,8 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
         return;
       }
     }
-    StreamPosition since = attach.since();
-    if (since == null || !since.epoch().equals(epoch)) {
+    StreamPosition since = since(attach);
+    if (since == null) {
       acknowledge(outbox.device(), 0);
       begin(attach);
       return;
