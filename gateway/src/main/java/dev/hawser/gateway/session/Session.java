@@ -582,6 +582,10 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
     boolean introduced = !device.isEmpty() && !acknowledged.knows(device);
     if (offset > 0 || introduced) {
       acknowledged = acknowledged.and(device, offset);
+      if (devicesKnown) {
+        // No mailbox needs it, even if PostgreSQL is away and nobody asks to secure it.
+        log.secured(acknowledged.ofAll());
+      }
     }
     if (introduced && node.settings().mailbox().isPresent()) {
       mailbox().tell(new Mailbox.Acknowledge(epoch, device, offset));
