@@ -124,8 +124,13 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   /** The same, for what is to be kept. */
   private record DevicesTold(Secure request, @Nullable MailboxState state) implements Command {}
 
-  /** The mailbox has, or has not, what it was to keep. */
-  private record Secured(Secure request, boolean done) implements Command {}
+  /**
+   * The mailbox has what it was to keep for some devices, or has not.
+   *
+   * @param left those it has it for; null if it does not answer
+   */
+  private record Secured(Secure request, Acknowledgements devices, @Nullable Acknowledgements left)
+      implements Command {}
 
   private enum Timer implements Command {
     /** The shard is fed now. */
@@ -627,14 +632,14 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       return;
     }
     long complete = since;
+    Acknowledgements devices = acknowledged;
     getContext()
         .ask(
-            Done.class,
+            Acknowledgements.class,
             mailbox(),
             MAILBOX_TIMEOUT,
-            replyTo ->
-                new Mailbox.Keep(epoch, unseen, complete, secure.upTo(), acknowledged, replyTo),
-            (done, failure) -> new Secured(secure, failure == null));
+            replyTo -> new Mailbox.Keep(epoch, unseen, complete, secure.upTo(), devices, replyTo),
+            (left, failure) -> new Secured(secure, devices, left));
   }
 
   /** If it is not told now, it is asked again with the next request. */
@@ -667,7 +672,17 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
 
   /** The mailbox has it, so the log may forget it: the next client has to ask the mailbox. */
   private void onSecured(Secured answer) {
-    if (answer.done()) {
+    Acknowledgements left = answer.left();
+    if (left != null) {
+      answer
+          .devices()
+          .byDevice()
+          .forEach(
+              (device, offset) -> {
+                if (!left.knows(device)) {
+                  acknowledged = acknowledged.without(device, offset);
+                }
+              });
       mail = true;
       past = past == Past.KNOWN ? Past.UNKNOWN : past;
       secured(answer.request());

@@ -6,12 +6,15 @@ import static org.awaitility.Awaitility.await;
 
 import com.typesafe.config.ConfigFactory;
 import dev.hawser.gateway.session.DevicePolicy.Excess;
+import dev.hawser.gateway.session.Mailbox.Kept;
 import dev.hawser.gateway.stream.LastOffsets;
+import dev.hawser.gateway.stream.StreamEvent;
 import dev.hawser.gateway.stream.StreamLog;
 import dev.hawser.protocol.client.Payload;
 import dev.hawser.protocol.client.StreamPosition;
 import dev.hawser.protocol.event.PushEvent;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -20,11 +23,16 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
+import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.cluster.sharding.ShardRegion.CurrentShardRegionState;
 import org.apache.pekko.cluster.sharding.typed.GetShardRegionState;
 import org.apache.pekko.cluster.sharding.typed.javadsl.ClusterSharding;
 import org.apache.pekko.cluster.typed.Cluster;
 import org.apache.pekko.cluster.typed.Join;
+import org.apache.pekko.persistence.typed.PersistenceId;
+import org.apache.pekko.persistence.typed.javadsl.CommandHandler;
+import org.apache.pekko.persistence.typed.javadsl.EventHandler;
+import org.apache.pekko.persistence.typed.javadsl.EventSourcedBehavior;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -128,15 +136,14 @@ class MailboxTest {
     SHARDING.entityRefFor(Session.KEY, user).tell(command);
   }
 
+  private PushEvent event(int n, boolean kept) {
+    var payload = new Payload(("{\"n\":" + n + "}").getBytes(UTF_8));
+    return new PushEvent(user, null, null, null, kept, Map.of(), payload);
+  }
+
   private void push(int n, boolean kept) {
     var acknowledged = KIT.<Done>createTestProbe();
-    var payload = new Payload(("{\"n\":" + n + "}").getBytes(UTF_8));
-    tell(
-        new Session.Push(
-            new PushEvent(user, null, null, null, kept, Map.of(), payload),
-            base + n,
-            0,
-            acknowledged.ref()));
+    tell(new Session.Push(event(n, kept), base + n, 0, acknowledged.ref()));
     acknowledged.expectMessage(PATIENCE, Done.getInstance());
     FEEDS.reached(shard, base + n);
   }
@@ -443,6 +450,82 @@ class MailboxTest {
     assertThat(back.receiver.next()).isEqualTo("attached");
     back.expect(1, 2);
     back.leave();
+  }
+
+  @Test
+  void whatAllHaveIsForgottenThoughPostgreSqlIsAway() {
+    Client client = comes("");
+    OFFSETS.away = true;
+    push(1);
+    client.expect(1);
+    client.acknowledge(1);
+    client.leave();
+    forget();
+  }
+
+  /** Writes into a mailbox what its user's session would not: at another time. */
+  private static final class Past extends EventSourcedBehavior<Kept, Mailbox.Change, String> {
+    private final ActorRef<Done> done;
+
+    Past(String user, ActorRef<Done> done) {
+      super(PersistenceId.ofUniqueId(Session.mailboxId(user)));
+      this.done = done;
+    }
+
+    @Override
+    public String emptyState() {
+      return "";
+    }
+
+    @Override
+    public CommandHandler<Kept, Mailbox.Change, String> commandHandler() {
+      return (state, kept) ->
+          Effect().persist(kept).thenStop().thenReply(done, stopped -> Done.getInstance());
+    }
+
+    @Override
+    public EventHandler<String, Mailbox.Change> eventHandler() {
+      return (state, change) -> state;
+    }
+  }
+
+  /** The phone has all, the tablet has left the first event for two days. */
+  private void mailOfTwoDaysAgo() {
+    var devices = Acknowledgements.NONE.and("phone", base + 1).and("tablet", base);
+    long at = System.currentTimeMillis() - Duration.ofDays(2).toMillis();
+    var mail = List.of(new StreamEvent(event(1, true), base + 1, 0));
+    var done = KIT.<Done>createTestProbe();
+    KIT.spawn(new Past(user, done.ref()))
+        .tell(new Kept("epoch", mail, base, base + 1, devices, at));
+    done.expectMessage(PATIENCE, Done.getInstance());
+    FEEDS.forgot(shard, base + 1);
+  }
+
+  @Test
+  void whatIsTooOldIsNotThereThoughNothingCameSince() {
+    mailOfTwoDaysAgo();
+    Client tablet = comes("tablet");
+    push(2);
+    tablet.expect(2);
+    tablet.leave();
+  }
+
+  @Test
+  void aDeviceThatWasAwayForTooLongHoldsNothingAnyMore() {
+    mailOfTwoDaysAgo();
+    Client phone = comes("phone");
+    for (int n = 2; n <= 3; n++) {
+      push(n);
+      phone.expect(n);
+      phone.acknowledge(n);
+      secure(n);
+    }
+    phone.leave();
+    forget();
+    Client tablet = comes("tablet");
+    push(4);
+    tablet.expect(4);
+    tablet.leave();
   }
 
   @Test

@@ -99,7 +99,7 @@ class SessionSerializerTest {
         new Mailbox.Kept("epöch", events, 1, 2, DEVICES, 3),
         new Mailbox.Kept("", List.of(), 0, 0, Acknowledgements.NONE, 0),
         new Mailbox.Acknowledged("epöch", "电话", 8),
-        new MailboxState("epöch", mails, 1, 2, DEVICES),
+        new MailboxState("epöch", mails, 1, 2, DEVICES, Map.of("电话", 9L, "", -1L)),
         MailboxState.EMPTY,
         new Edge.Attached(1, NODE, new StreamPosition(2, "epöch"), true),
         new Edge.Attached(1, NODE, new StreamPosition(2, ""), false),
@@ -125,6 +125,15 @@ class SessionSerializerTest {
 
   private static String manifest(Object message) {
     return SERIALIZER.manifest(message);
+  }
+
+  @Test
+  void aMailboxThatDoesNotSayWhoIsBehindIsReadToo() throws Exception {
+    var mails = List.of(new MailboxState.Mail(event(FULL), 5));
+    var state = new MailboxState("epöch", mails, 1, 2, DEVICES, Map.of());
+    byte[] bytes = SERIALIZER.toBinary(state);
+    byte[] older = Arrays.copyOf(bytes, bytes.length - Integer.BYTES);
+    assertThat(SERIALIZER.fromBinary(older, "ms")).usingRecursiveComparison().isEqualTo(state);
   }
 
   @Test
@@ -183,7 +192,7 @@ class SessionSerializerTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"mk", "ms", "d", "s", "P", "ma", "L"})
+  @ValueSource(strings = {"mk", "ms", "mb", "d", "s", "P", "ma", "L"})
   void aLengthThatTheMessageCannotHoldIsRefusedBeforeRoomIsMade(String manifest) {
     for (int length : new int[] {Integer.MAX_VALUE, Integer.MIN_VALUE, -1, 61}) {
       byte[] bytes = ByteBuffer.allocate(64).putInt(length).array();
