@@ -67,10 +67,10 @@ public final class ClientConnection implements Receiver {
   private boolean awaitingPong;
   private int upstreamInFlight;
 
-  /** Offset of the last push since the last ping, 0 for none. */
+  /** Offset of the last event since the last ping, 0 for none. */
   private long written;
 
-  /** Offset of the last push before the last ping: its pong acknowledges it. 0 for none. */
+  /** Offset of the last event before the last ping: its pong acknowledges it. 0 for none. */
   private long pinged;
 
   /** Only while connecting. */
@@ -242,6 +242,16 @@ public final class ClientConnection implements Receiver {
   @Override
   public void disconnect(DisconnectCode code) {
     run(() -> close(code));
+  }
+
+  @Override
+  public void passed(long offset) {
+    run(
+        () -> {
+          if (state == State.CONNECTED) {
+            written = offset;
+          }
+        });
   }
 
   private void deliver(byte[] frame, long offset) {

@@ -44,6 +44,17 @@ record Acknowledgements(Map<String, Long> byDevice) {
     return all;
   }
 
+  /** A device that has no more than this is none any more. */
+  Acknowledgements without(String device, long offset) {
+    Long known = byDevice.get(device);
+    if (known == null || known > offset) {
+      return this;
+    }
+    var fewer = new HashMap<>(byDevice);
+    fewer.remove(device);
+    return fewer.isEmpty() ? NONE : new Acknowledgements(fewer);
+  }
+
   boolean knows(String device) {
     return byDevice.containsKey(device);
   }

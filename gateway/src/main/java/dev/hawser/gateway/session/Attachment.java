@@ -91,6 +91,10 @@ final class Attachment implements Outbox {
       return;
     }
     boolean asked = epoch != null;
+    if (answered && !recovered && node.equals(owner)) {
+      // The answer to an attach that was repeated before the first answer came.
+      return;
+    }
     if (answered && asked && !recovered) {
       // There is a hole that nobody can fill: the client has to know.
       receiver.disconnect(DisconnectCode.INSUFFICIENT_STATE);
@@ -111,18 +115,31 @@ final class Attachment implements Outbox {
 
   @Override
   public synchronized void push(StreamEvent event, EncodedPush encoded, long previous) {
-    if (owner == null || event.offset() <= offset) {
-      return;
-    }
-    if (previous > offset) {
-      // A message between nodes was lost; the session has what it said.
-      released();
+    if (event.offset() <= offset || lacks(previous)) {
       return;
     }
     offset = event.offset();
-    if (event.excluded() != id) {
+    if (event.excluded() == id) {
+      receiver.passed(offset);
+    } else {
       receiver.push(encoded);
     }
+  }
+
+  @Override
+  public synchronized void nothing(long behind, long upTo) {
+    if (!lacks(behind)) {
+      offset = Math.max(offset, upTo);
+    }
+  }
+
+  /** Whether something up to an offset is missing, or no session is there that could say so. */
+  private boolean lacks(long upTo) {
+    if (owner != null && upTo > offset) {
+      // A message between nodes was lost; the session has what it said.
+      released();
+    }
+    return owner == null;
   }
 
   @Override
@@ -148,17 +165,17 @@ final class Attachment implements Outbox {
    * The session's node is gone.
    *
    * @param node of the session
-   * @param fed all events up to this offset had reached their sessions there, and so this
-   *     connection
+   * @param reached all events up to this offset had reached their sessions there long ago, and so
+   *     this connection, which would have noticed a hole meanwhile
    * @param due when to ask for the session again
    * @return whether the session was there
    */
-  synchronized boolean orphaned(UniqueAddress node, long fed, long due) {
+  synchronized boolean orphaned(UniqueAddress node, long reached, long due) {
     if (closed || !node.equals(owner)) {
       return false;
     }
     own(null);
-    offset = Math.max(offset, fed);
+    offset = Math.max(offset, reached);
     dueAt = due;
     return true;
   }
@@ -174,6 +191,10 @@ final class Attachment implements Outbox {
     }
     dueAt = next;
     return true;
+  }
+
+  synchronized boolean isClosed() {
+    return closed;
   }
 
   synchronized void close() {

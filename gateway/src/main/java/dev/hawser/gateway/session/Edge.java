@@ -38,6 +38,9 @@ final class Edge extends AbstractMatchingBehavior<Edge.Message> {
   /** {@link Outbox#push}, for all of the user's connections on the node at once. */
   record Deliver(long[] connections, StreamEvent event, long previous) implements Message {}
 
+  /** {@link Outbox#nothing}, for all of the user's connections on the node at once. */
+  record Nothing(long[] connections, long behind, long upTo) implements Message {}
+
   /** {@link Outbox#refresh}. */
   record Refresh(long connection, long expiresAt) implements Message {}
 
@@ -52,7 +55,7 @@ final class Edge extends AbstractMatchingBehavior<Edge.Message> {
    *
    * @param url where clients reach it
    * @param ready whether it takes clients
-   * @param reached for each shard, {@link Feeds#reached(int)} there
+   * @param reached for each shard, {@link Feeds#all} there: up to where connections have everything
    */
   record Status(UniqueAddress node, String url, boolean ready, long[] reached) implements Message {
 
@@ -177,6 +180,14 @@ final class Edge extends AbstractMatchingBehavior<Edge.Message> {
     switch (message) {
       case Attached attached -> onAttached(attached);
       case Deliver deliver -> onDeliver(deliver);
+      case Nothing nothing -> {
+        for (long connection : nothing.connections()) {
+          Attachment attachment = attachments.find(connection);
+          if (attachment != null) {
+            attachment.nothing(nothing.behind(), nothing.upTo());
+          }
+        }
+      }
       case Refresh refresh -> {
         Attachment attachment = attachments.find(refresh.connection());
         if (attachment != null) {

@@ -136,11 +136,15 @@ public final class Feeds {
     return starts.get(shard).copy();
   }
 
-  /** How far every shard is fed; without Kafka that says nothing about where its sessions are. */
+  /**
+   * {@link #kept(int)} of every shard that is fed here; without Kafka it is not known where
+   * sessions are.
+   */
   long[] all() {
     long[] all = new long[fed.length()];
     for (int shard = 0; shard < all.length; shard++) {
-      all[shard] = epoch.isEmpty() ? NOT_FED : fed.get(shard);
+      boolean fedHere = !epoch.isEmpty() && fed.get(shard) != NOT_FED;
+      all[shard] = fedHere ? kept.get(shard) : NOT_FED;
     }
     return all;
   }

@@ -5,7 +5,6 @@ import dev.hawser.gateway.stream.StreamLog;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
-import org.apache.pekko.Done;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.SupervisorStrategy;
@@ -29,6 +28,7 @@ final class Mailbox extends EventSourcedBehavior<Mailbox.Command, Mailbox.Change
    * Keeps events, unless they are kept.
    *
    * @param since every event behind this offset and up to {@code upTo} is among them
+   * @param replyTo told which devices it is kept for, when it is kept
    */
   record Keep(
       String epoch,
@@ -36,7 +36,7 @@ final class Mailbox extends EventSourcedBehavior<Mailbox.Command, Mailbox.Change
       long since,
       long upTo,
       Acknowledgements acknowledged,
-      ActorRef<Done> replyTo)
+      ActorRef<Acknowledgements> replyTo)
       implements Command {}
 
   /** A device has everything up to this offset. */
@@ -114,7 +114,8 @@ final class Mailbox extends EventSourcedBehavior<Mailbox.Command, Mailbox.Change
                           new Acknowledged(
                               acknowledge.epoch(), acknowledge.device(), acknowledge.offset()))
                   : Effect().none();
-          case Load load -> Effect().reply(load.replyTo(), state);
+          case Load load ->
+              Effect().reply(load.replyTo(), state.within(limits, Clock.systemUTC().millis()));
           case Idle idle -> Effect().stop();
         };
   }
@@ -123,7 +124,7 @@ final class Mailbox extends EventSourcedBehavior<Mailbox.Command, Mailbox.Change
       MailboxState state, Keep keep) {
     boolean has = keep.epoch().equals(state.epoch()) && keep.upTo() <= state.upTo();
     return has
-        ? Effect().reply(keep.replyTo(), Done.getInstance())
+        ? Effect().reply(keep.replyTo(), state.acknowledged())
         : Effect()
             .persist(
                 new Kept(
@@ -133,7 +134,7 @@ final class Mailbox extends EventSourcedBehavior<Mailbox.Command, Mailbox.Change
                     keep.upTo(),
                     keep.acknowledged(),
                     Clock.systemUTC().millis()))
-            .thenReply(keep.replyTo(), kept -> Done.getInstance());
+            .thenReply(keep.replyTo(), MailboxState::acknowledged);
   }
 
   /** A device that tells its name is remembered; else only what makes room is worth a write. */

@@ -58,7 +58,8 @@ public final class Nodes {
   }
 
   /**
-   * How far a node had fed a shard when it was last heard of; {@link Feeds#NOT_FED} if it did not.
+   * Up to where the connections of a shard that a node feeds have everything, by what it said last;
+   * {@link Feeds#NOT_FED} if it does not feed the shard.
    */
   long reached(UniqueAddress node, int shard) {
     Status status = statuses.get(node);

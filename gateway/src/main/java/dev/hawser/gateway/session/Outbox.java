@@ -34,6 +34,12 @@ public sealed interface Outbox permits Attachment, RemoteOutbox {
    */
   void push(StreamEvent event, EncodedPush encoded, long previous);
 
+  /**
+   * There is nothing for the connection behind one offset and up to another one. It has to have
+   * what is before.
+   */
+  void nothing(long behind, long upTo);
+
   /** The connection expires at another time now: Unix seconds, 0 for never. */
   void refresh(long expiresAt);
 

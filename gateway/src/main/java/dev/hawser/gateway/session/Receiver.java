@@ -16,6 +16,11 @@ public interface Receiver {
   /** An event for the client. */
   void push(EncodedPush push);
 
+  /**
+   * There was an event that is not for the client: it counts as arrived with what was before it.
+   */
+  void passed(long offset);
+
   /** The connection expires at another time now: Unix seconds, 0 for never. */
   void refresh(long expiresAt);
 

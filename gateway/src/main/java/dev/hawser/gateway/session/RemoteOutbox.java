@@ -29,6 +29,11 @@ record RemoteOutbox(long id, String device, ActorRef<Edge.Message> edge, UniqueA
   }
 
   @Override
+  public void nothing(long behind, long upTo) {
+    edge.tell(new Edge.Nothing(new long[] {id}, behind, upTo));
+  }
+
+  @Override
   public void refresh(long expiresAt) {
     edge.tell(new Edge.Refresh(id, expiresAt));
   }

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -123,8 +124,13 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   /** The same, for what is to be kept. */
   private record DevicesTold(Secure request, @Nullable MailboxState state) implements Command {}
 
-  /** The mailbox has, or has not, what it was to keep. */
-  private record Secured(Secure request, boolean done) implements Command {}
+  /**
+   * The mailbox has what it was to keep for some devices, or has not.
+   *
+   * @param left those it has it for; null if it does not answer
+   */
+  private record Secured(Secure request, Acknowledgements devices, @Nullable Acknowledgements left)
+      implements Command {}
 
   private enum Timer implements Command {
     /** The shard is fed now. */
@@ -137,7 +143,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
     MAILBOX_ENDED
   }
 
-  /** What is known about events that are not in the log. */
+  /** What is known about events that are not in the log; once all is known, nobody asks again. */
   private enum Past {
     UNKNOWN,
     ASKED,
@@ -187,6 +193,9 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   private @Nullable List<Waiting> waiting;
   private boolean idleTimer;
   private Past past = Past.UNKNOWN;
+
+  /** Whether the mailbox has, or had, something: the log may forget that again. */
+  private boolean mail;
 
   /** Whether it was asked what the user's last event was before those of the log. */
   private boolean lastAsked;
@@ -363,12 +372,13 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
 
   /** Whether PostgreSQL may tell more than the log about what the client has missed. */
   private boolean needsPast(Attach attach) {
-    StreamPosition since = attach.since();
     if (node.lastOffsets() == null || past == Past.KNOWN) {
       return false;
     }
-    if (since == null || !since.epoch().equals(epoch)) {
-      return node.settings().mailbox().isPresent();
+    StreamPosition since = since(attach);
+    if (since == null) {
+      return node.settings().mailbox().isPresent()
+          && !(devicesKnown && log.covers(acknowledged.of(attach.outbox().device())));
     }
     return !log.covers(since.offset());
   }
@@ -418,6 +428,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
     if (state.epoch().equals(epoch)) {
       log.restore(state.events(), state.since(), state.upTo(), Attachments.now());
       if (!state.isEmpty()) {
+        mail = true;
         sendUnsureAway();
       }
     }
@@ -446,6 +457,9 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
     unsure = Map.of();
     sure.forEach((id, offset) -> onAcknowledge(new Acknowledge(id, offset)));
     answerWaiting(Long.MAX_VALUE);
+    if (mail) {
+      past = Past.UNKNOWN;
+    }
   }
 
   /** PostgreSQL is away: nobody waits longer for it, but it is asked again. */
@@ -477,8 +491,23 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
     return log.isFed();
   }
 
+  /** What the client has of this stream; null if its position says nothing about it. */
+  private @Nullable StreamPosition since(Attach attach) {
+    StreamPosition since = attach.since();
+    return since == null || !since.epoch().equals(epoch) || isAhead(since.offset()) ? null : since;
+  }
+
+  /** Whether nobody can have so much: Kafka has lost the end of the stream, or it is made up. */
+  private boolean isAhead(long offset) {
+    return node.feeds().reached(shard) != Feeds.NOT_FED && offset > present();
+  }
+
   private void attach(Attach attach) {
     var outbox = attach.outbox();
+    if (outbox instanceof Attachment here && here.isClosed()) {
+      // It said goodbye before this came.
+      return;
+    }
     if (needsPast(attach)) {
       unsure = new HashMap<>(unsure);
       unsure.put(outbox.id(), 0L);
@@ -494,8 +523,8 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
         return;
       }
     }
-    StreamPosition since = attach.since();
-    if (since == null || !since.epoch().equals(epoch)) {
+    StreamPosition since = since(attach);
+    if (since == null) {
       acknowledge(outbox.device(), 0);
       begin(attach);
       return;
@@ -536,6 +565,10 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       outbox.push(event, encode(event), previous);
       previous = event.offset();
     }
+    if (previous < log.top()) {
+      // What was between is not kept: not a hole that could be filled.
+      outbox.nothing(previous, log.top());
+    }
   }
 
   private long present() {
@@ -556,8 +589,12 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
 
   private void acknowledge(String device, long offset) {
     boolean introduced = !device.isEmpty() && !acknowledged.knows(device);
-    if (offset > 0) {
+    if (offset > 0 || introduced) {
       acknowledged = acknowledged.and(device, offset);
+      if (devicesKnown) {
+        // No mailbox needs it, even if PostgreSQL is away and nobody asks to secure it.
+        log.secured(acknowledged.ofAll());
+      }
     }
     if (introduced && node.settings().mailbox().isPresent()) {
       mailbox().tell(new Mailbox.Acknowledge(epoch, device, offset));
@@ -567,6 +604,10 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   }
 
   private void onSecure(Secure secure) {
+    if (!isLocal(secure.replyTo()) || secure.upTo() > node.feeds().reached(shard)) {
+      // From one that had the partition before: not all of these events have come here yet.
+      return;
+    }
     LastOffsets lastOffsets = node.lastOffsets();
     if (lastOffsets != null
         && node.settings().mailbox().isPresent()
@@ -595,14 +636,14 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       return;
     }
     long complete = since;
+    Acknowledgements devices = acknowledged;
     getContext()
         .ask(
-            Done.class,
+            Acknowledgements.class,
             mailbox(),
             MAILBOX_TIMEOUT,
-            replyTo ->
-                new Mailbox.Keep(epoch, unseen, complete, secure.upTo(), acknowledged, replyTo),
-            (done, failure) -> new Secured(secure, failure == null));
+            replyTo -> new Mailbox.Keep(epoch, unseen, complete, secure.upTo(), devices, replyTo),
+            (left, failure) -> new Secured(secure, devices, left));
   }
 
   /** If it is not told now, it is asked again with the next request. */
@@ -635,7 +676,18 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
 
   /** The mailbox has it, so the log may forget it: the next client has to ask the mailbox. */
   private void onSecured(Secured answer) {
-    if (answer.done()) {
+    Acknowledgements left = answer.left();
+    if (left != null) {
+      answer
+          .devices()
+          .byDevice()
+          .forEach(
+              (device, offset) -> {
+                if (!left.knows(device)) {
+                  acknowledged = acknowledged.without(device, offset);
+                }
+              });
+      mail = true;
       past = past == Past.KNOWN ? Past.UNKNOWN : past;
       secured(answer.request());
     }
@@ -643,6 +695,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
 
   private void secured(Secure request) {
     log.secured(request.upTo());
+    tellRemoteTop();
     request.replyTo().tell(Done.getInstance());
   }
 
@@ -679,12 +732,16 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   }
 
   private void onPush(Push push) {
-    if (!push.replyTo().path().address().hasLocalScope()) {
+    if (!isLocal(push.replyTo())) {
       // From a node that had the partition before this one: it is ahead of what is fed here.
       return;
     }
     append(new StreamEvent(push.event(), push.offset(), push.excluded()));
     push.replyTo().tell(Done.getInstance());
+  }
+
+  private static boolean isLocal(ActorRef<Done> sender) {
+    return sender.path().address().hasLocalScope();
   }
 
   private void onPublish(Publish publish) {
@@ -722,20 +779,34 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
         .filter(connection -> only == 0 || connection.id() == only);
   }
 
-  /** What goes to several connections on another node goes there once. */
   private void pushToAll(StreamEvent event, long previous) {
     List<Outbox> connections = state.connections();
     EncodedPush encoded = encode(event);
+    for (Outbox connection : connections) {
+      if (connection instanceof Attachment here) {
+        here.push(event, encoded, previous);
+      }
+    }
+    tellEdges(together -> new Edge.Deliver(together, event, previous));
+  }
+
+  /**
+   * A message to another node may get lost, and if it was the last one, no other shows the hole.
+   * What the connections lack is still in the log, or in the mailbox.
+   */
+  private void tellRemoteTop() {
+    tellEdges(together -> new Edge.Nothing(together, log.top(), log.top()));
+  }
+
+  /** What goes to several connections on another node goes there once. */
+  private void tellEdges(Function<long[], Edge.Message> message) {
+    List<Outbox> connections = state.connections();
     for (int i = 0; i < connections.size(); i++) {
-      Outbox connection = connections.get(i);
-      if (connection instanceof RemoteOutbox remote) {
-        if (connections.subList(0, i).stream().noneMatch(remote::sharesEdgeWith)) {
-          long[] together =
-              connections.stream().filter(remote::sharesEdgeWith).mapToLong(Outbox::id).toArray();
-          remote.edge().tell(new Edge.Deliver(together, event, previous));
-        }
-      } else {
-        connection.push(event, encoded, previous);
+      if (connections.get(i) instanceof RemoteOutbox remote
+          && connections.subList(0, i).stream().noneMatch(remote::sharesEdgeWith)) {
+        long[] together =
+            connections.stream().filter(remote::sharesEdgeWith).mapToLong(Outbox::id).toArray();
+        remote.edge().tell(message.apply(together));
       }
     }
   }
@@ -765,6 +836,9 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       }
       case MAILBOX_ENDED -> mailbox = null;
       case IDLE -> {
+        if (!log.isEmpty()) {
+          tellRemoteTop();
+        }
         log.expire(Attachments.now());
         state.prune(node.nodes());
         if (state.isEmpty() && log.isEmpty() && waiting == null) {

@@ -60,13 +60,14 @@ public final class SessionSerializer extends SerializerWithStringManifest {
       case Session.Acknowledge acknowledge -> "K";
       case Mailbox.Kept kept -> "mk";
       case Mailbox.Acknowledged acknowledged -> "ma";
-      case MailboxState state -> "ms";
+      case MailboxState state -> "mb";
       case Session.Publish publish -> "U";
       case Session.Published published -> "u";
       case Session.Disconnect disconnect -> "X";
       case Session.Refresh refresh -> "E";
       case Edge.Attached attached -> "a";
       case Edge.Deliver deliver -> "d";
+      case Edge.Nothing nothing -> "o";
       case Edge.Disconnect disconnect -> "x";
       case Edge.Refresh refresh -> "e";
       case Edge.Describe describe -> "N";
@@ -126,6 +127,7 @@ public final class SessionSerializer extends SerializerWithStringManifest {
           out.writeLong(state.since());
           out.writeLong(state.upTo());
           writeAcknowledgements(out, state.acknowledged());
+          writeByDevice(out, state.behind());
         }
         case Session.Push push -> {
           writeEvent(out, new StreamEvent(push.event(), push.offset(), push.excluded()));
@@ -161,6 +163,11 @@ public final class SessionSerializer extends SerializerWithStringManifest {
           writeLongs(out, deliver.connections());
           writeEvent(out, deliver.event());
           out.writeLong(deliver.previous());
+        }
+        case Edge.Nothing nothing -> {
+          writeLongs(out, nothing.connections());
+          out.writeLong(nothing.behind());
+          out.writeLong(nothing.upTo());
         }
         case Edge.Disconnect disconnect -> {
           out.writeLong(disconnect.connection());
@@ -219,15 +226,9 @@ public final class SessionSerializer extends SerializerWithStringManifest {
               epoch, events, in.readLong(), in.readLong(), readAcknowledgements(in), in.readLong());
         }
         case "ma" -> new Mailbox.Acknowledged(readText(in), readText(in), in.readLong());
-        case "ms" -> {
-          String epoch = readText(in);
-          var mails = new ArrayList<MailboxState.Mail>();
-          for (int count = length(in, 1); count > 0; count--) {
-            mails.add(new MailboxState.Mail(readEvent(in), in.readLong()));
-          }
-          yield new MailboxState(
-              epoch, mails, in.readLong(), in.readLong(), readAcknowledgements(in));
-        }
+        // Before it was known how long devices are away.
+        case "ms" -> readMailbox(in, false);
+        case "mb" -> readMailbox(in, true);
         case "P" -> {
           StreamEvent event = readEvent(in);
           yield new Session.Push(
@@ -246,6 +247,7 @@ public final class SessionSerializer extends SerializerWithStringManifest {
         case "a" ->
             new Edge.Attached(in.readLong(), readNode(in), readKnownPosition(in), in.readBoolean());
         case "d" -> new Edge.Deliver(readLongs(in), readEvent(in), in.readLong());
+        case "o" -> new Edge.Nothing(readLongs(in), in.readLong(), in.readLong());
         case "x" -> new Edge.Disconnect(in.readLong(), readCode(in));
         case "e" -> new Edge.Refresh(in.readLong(), in.readLong());
         case "N" -> new Edge.Describe(readReference(in));
@@ -325,21 +327,46 @@ public final class SessionSerializer extends SerializerWithStringManifest {
     return new DisconnectCode(in.readUnsignedShort(), readText(in));
   }
 
+  private static MailboxState readMailbox(DataInputStream in, boolean saysWhoIsBehind)
+      throws IOException {
+    String epoch = readText(in);
+    var mails = new ArrayList<MailboxState.Mail>();
+    for (int count = length(in, 1); count > 0; count--) {
+      mails.add(new MailboxState.Mail(readEvent(in), in.readLong()));
+    }
+    return new MailboxState(
+        epoch,
+        mails,
+        in.readLong(),
+        in.readLong(),
+        readAcknowledgements(in),
+        saysWhoIsBehind ? readByDevice(in) : Map.of());
+  }
+
   private static void writeAcknowledgements(DataOutputStream out, Acknowledgements acknowledged)
       throws IOException {
-    out.writeInt(acknowledged.byDevice().size());
-    for (var entry : acknowledged.byDevice().entrySet()) {
+    writeByDevice(out, acknowledged.byDevice());
+  }
+
+  private static Acknowledgements readAcknowledgements(DataInputStream in) throws IOException {
+    return new Acknowledgements(readByDevice(in));
+  }
+
+  private static void writeByDevice(DataOutputStream out, Map<String, Long> byDevice)
+      throws IOException {
+    out.writeInt(byDevice.size());
+    for (var entry : byDevice.entrySet()) {
       writeText(out, entry.getKey());
       out.writeLong(entry.getValue());
     }
   }
 
-  private static Acknowledgements readAcknowledgements(DataInputStream in) throws IOException {
+  private static Map<String, Long> readByDevice(DataInputStream in) throws IOException {
     var byDevice = new HashMap<String, Long>();
     for (int count = length(in, 1); count > 0; count--) {
       byDevice.put(readText(in), in.readLong());
     }
-    return new Acknowledgements(byDevice);
+    return byDevice;
   }
 
   private static void writePosition(DataOutputStream out, @Nullable StreamPosition position)

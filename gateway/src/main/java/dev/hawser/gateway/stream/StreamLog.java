@@ -140,7 +140,8 @@ public final class StreamLog {
   }
 
   /**
-   * Puts events before the others that were kept elsewhere.
+   * Puts events before the others that were kept elsewhere. Those that are behind the start and
+   * were not appended yet will be, and what is between them, too: they are left out.
    *
    * @param since every event behind this offset and up to the next one is among them
    * @param upTo as far as they go
@@ -153,7 +154,7 @@ public final class StreamLog {
       forgotten = Math.min(forgotten, complete);
     }
     Deque<Kept> later = kept == null ? new ArrayDeque<>() : kept;
-    long next = later.isEmpty() ? Long.MAX_VALUE : later.element().event().offset();
+    long next = later.isEmpty() ? Math.max(start, top) + 1 : later.element().event().offset();
     kept = new ArrayDeque<>(older.size() + later.size());
     for (StreamEvent event : older) {
       if (event.offset() < next) {

@@ -28,6 +28,15 @@ class AcknowledgementsTest {
   }
 
   @Test
+  void aDeviceIsForgottenUnlessItWentOn() {
+    var both = Acknowledgements.NONE.and("phone", 7).and("tablet", 3);
+    assertThat(both.without("tablet", 2)).isEqualTo(both);
+    assertThat(both.without("tablet", 3).byDevice()).containsOnlyKeys("phone");
+    assertThat(both.without("tablet", 3).without("phone", 9)).isEqualTo(Acknowledgements.NONE);
+    assertThat(both.without("watch", 9)).isEqualTo(both);
+  }
+
+  @Test
   void theDeviceThatIsFurthestBehindIsForgottenWhenThereAreTooMany() {
     var devices = Acknowledgements.NONE;
     for (int i = 0; i < 17; i++) {

@@ -29,6 +29,11 @@ final class HeardReceiver implements Receiver {
   }
 
   @Override
+  public void passed(long offset) {
+    heard.add("passed " + offset);
+  }
+
+  @Override
   public void refresh(long expiresAt) {
     heard.add("refresh " + expiresAt);
   }

@@ -123,6 +123,43 @@ class MailboxStateTest {
   }
 
   @Test
+  void whatIsTooOldIsNotThereEvenIfNothingCameSince() {
+    var state = keep(MailboxState.EMPTY, 0, 9, 1, 2);
+    assertThat(offsets(state.within(LIMITS, 1_000))).containsExactly(1L, 2L);
+    var later = state.within(LIMITS, 1_001);
+    assertThat(later.isEmpty()).isTrue();
+    assertThat(later.since()).isEqualTo(2);
+    assertThat(later.upTo()).isEqualTo(9);
+  }
+
+  @Test
+  void aDeviceThatLeftItsMailForTooLongIsForgotten() {
+    var state =
+        MailboxState.EMPTY.acknowledged("epoch", "phone", 1).acknowledged("epoch", "tablet", 1);
+    state = state.kept(kept("epoch", 1, 3, 10, 2), LIMITS).acknowledged("epoch", "phone", 2);
+    assertThat(state.kept(kept("epoch", 3, 5, 1_010, 4), LIMITS).acknowledged().knows("tablet"))
+        .isTrue();
+    state = state.kept(kept("epoch", 3, 5, 1_011, 4), LIMITS);
+    assertThat(state.acknowledged().knows("tablet")).isFalse();
+    assertThat(state.acknowledged().of("phone")).isEqualTo(2);
+    // It comes back, as a new one.
+    state = state.acknowledged("epoch", "tablet", 0);
+    assertThat(state.kept(kept("epoch", 5, 7, 2_011, 6), LIMITS).acknowledged().knows("tablet"))
+        .isTrue();
+  }
+
+  @Test
+  void aDeviceThatHadNoMailIsNotForgottenHoweverLongItWasQuiet() {
+    var state =
+        MailboxState.EMPTY.acknowledged("epoch", "phone", 1).acknowledged("epoch", "tablet", 1);
+    state = state.kept(kept("epoch", 1, 3, 10, 2), LIMITS);
+    state = state.acknowledged("epoch", "phone", 2).acknowledged("epoch", "tablet", 2);
+    state = state.kept(kept("epoch", 3, 5, 10_000, 4), LIMITS);
+    assertThat(state.acknowledged().knows("tablet")).isTrue();
+    assertThat(state.acknowledged().knows("phone")).isTrue();
+  }
+
+  @Test
   void whatADeviceHasGoes() {
     var state = keep(MailboxState.EMPTY, 0, 9, 1, 2, 3).acknowledged("epoch", "phone", 2);
     assertThat(offsets(state)).containsExactly(3L);

@@ -6,12 +6,15 @@ import static org.awaitility.Awaitility.await;
 
 import com.typesafe.config.ConfigFactory;
 import dev.hawser.gateway.session.DevicePolicy.Excess;
+import dev.hawser.gateway.session.Mailbox.Kept;
 import dev.hawser.gateway.stream.LastOffsets;
+import dev.hawser.gateway.stream.StreamEvent;
 import dev.hawser.gateway.stream.StreamLog;
 import dev.hawser.protocol.client.Payload;
 import dev.hawser.protocol.client.StreamPosition;
 import dev.hawser.protocol.event.PushEvent;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -20,11 +23,16 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
+import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.cluster.sharding.ShardRegion.CurrentShardRegionState;
 import org.apache.pekko.cluster.sharding.typed.GetShardRegionState;
 import org.apache.pekko.cluster.sharding.typed.javadsl.ClusterSharding;
 import org.apache.pekko.cluster.typed.Cluster;
 import org.apache.pekko.cluster.typed.Join;
+import org.apache.pekko.persistence.typed.PersistenceId;
+import org.apache.pekko.persistence.typed.javadsl.CommandHandler;
+import org.apache.pekko.persistence.typed.javadsl.EventHandler;
+import org.apache.pekko.persistence.typed.javadsl.EventSourcedBehavior;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -115,6 +123,7 @@ class MailboxTest {
 
   private final int number = USERS.incrementAndGet();
   private final String user = "user-" + number;
+  private final int shard = Shards.of(user, FEEDS.shards());
 
   /** Offsets only rise, whoever the events of a partition are for. */
   private final long base = 1_000L * number;
@@ -128,16 +137,16 @@ class MailboxTest {
     SHARDING.entityRefFor(Session.KEY, user).tell(command);
   }
 
+  private PushEvent event(int n, boolean kept) {
+    var payload = new Payload(("{\"n\":" + n + "}").getBytes(UTF_8));
+    return new PushEvent(user, null, null, null, kept, Map.of(), payload);
+  }
+
   private void push(int n, boolean kept) {
     var acknowledged = KIT.<Done>createTestProbe();
-    var payload = new Payload(("{\"n\":" + n + "}").getBytes(UTF_8));
-    tell(
-        new Session.Push(
-            new PushEvent(user, null, null, null, kept, Map.of(), payload),
-            base + n,
-            0,
-            acknowledged.ref()));
+    tell(new Session.Push(event(n, kept), base + n, 0, acknowledged.ref()));
     acknowledged.expectMessage(PATIENCE, Done.getInstance());
+    FEEDS.reached(shard, base + n);
   }
 
   private void push(int... ns) {
@@ -324,6 +333,86 @@ class MailboxTest {
   }
 
   @Test
+  void theSecondDeviceThatComesBackGetsAllToo() throws Exception {
+    Client phone = comes("phone");
+    Client tablet = comes("tablet");
+    push(1);
+    phone.expect(1);
+    tablet.expect(1);
+    phone.acknowledge(1);
+    tablet.acknowledge(1);
+    phone.leave();
+    tablet.leave();
+    push(2, 3, 4);
+    secure(4);
+    forget();
+    Client phoneAgain = comes("phone");
+    phoneAgain.expect(2, 3, 4);
+    // What was restored for the phone goes from the log by age.
+    Thread.sleep(IDLE.multipliedBy(2).toMillis());
+    Client tabletAgain = comes("tablet");
+    tabletAgain.expect(2, 3, 4);
+    Thread.sleep(IDLE.multipliedBy(2).toMillis());
+    var another = new Client("tablet", new StreamPosition(base + 2, "epoch"));
+    assertThat(another.receiver.next()).isEqualTo("recovered");
+    another.expect(3, 4);
+    phoneAgain.leave();
+    tabletAgain.leave();
+    another.leave();
+  }
+
+  @Test
+  void whatWasNotKeptIsNoHoleBehindWhatWas() throws Exception {
+    Client phone = comes("phone");
+    comes("tablet").leave();
+    push(1);
+    push(2, false);
+    phone.expect(1, 2);
+    phone.acknowledge(2);
+    secure(2);
+    // The log forgets by age.
+    Thread.sleep(IDLE.multipliedBy(2).toMillis());
+    Client tablet = comes("tablet");
+    tablet.expect(1);
+    push(3);
+    tablet.expect(3);
+    phone.leave();
+    tablet.leave();
+  }
+
+  @Test
+  void aNewDeviceThatLeftBeforeItAcknowledgedAnythingGetsWhatCameThen() {
+    Client phone = comes("phone");
+    push(1);
+    phone.expect(1);
+    phone.acknowledge(1);
+    comes("tablet").leave();
+    push(2);
+    phone.expect(2);
+    phone.acknowledge(2);
+    secure(2);
+    phone.leave();
+    forget();
+    Client tablet = comes("tablet");
+    tablet.expect(1, 2);
+    tablet.leave();
+  }
+
+  @Test
+  void whatHasNotBeenFedHereIsNotSecuredHere() {
+    push(1);
+    var done = KIT.<Done>createTestProbe();
+    tell(new Session.Secure(base + 2, done.ref()));
+    done.expectNoMessage(IDLE);
+    push(2);
+    secure(2);
+    forget();
+    Client client = comes("");
+    client.expect(1, 2);
+    client.leave();
+  }
+
+  @Test
   void whoComesBackWithAPositionIsToldWhetherTheMailboxHasAllBehindIt() {
     push(1, 2, 3);
     secure(3);
@@ -365,8 +454,83 @@ class MailboxTest {
   }
 
   @Test
+  void whatAllHaveIsForgottenThoughPostgreSqlIsAway() {
+    Client client = comes("");
+    OFFSETS.away = true;
+    push(1);
+    client.expect(1);
+    client.acknowledge(1);
+    client.leave();
+    forget();
+  }
+
+  /** Writes into a mailbox what its user's session would not: at another time. */
+  private static final class OldMail extends EventSourcedBehavior<Kept, Mailbox.Change, String> {
+    private final ActorRef<Done> done;
+
+    OldMail(String user, ActorRef<Done> done) {
+      super(PersistenceId.ofUniqueId(Session.mailboxId(user)));
+      this.done = done;
+    }
+
+    @Override
+    public String emptyState() {
+      return "";
+    }
+
+    @Override
+    public CommandHandler<Kept, Mailbox.Change, String> commandHandler() {
+      return (state, kept) ->
+          Effect().persist(kept).thenStop().thenReply(done, stopped -> Done.getInstance());
+    }
+
+    @Override
+    public EventHandler<String, Mailbox.Change> eventHandler() {
+      return (state, change) -> state;
+    }
+  }
+
+  /** The phone has all, the tablet has left the first event for two days. */
+  private void mailOfTwoDaysAgo() {
+    var devices = Acknowledgements.NONE.and("phone", base + 1).and("tablet", base);
+    long at = System.currentTimeMillis() - Duration.ofDays(2).toMillis();
+    var mail = List.of(new StreamEvent(event(1, true), base + 1, 0));
+    var done = KIT.<Done>createTestProbe();
+    KIT.spawn(new OldMail(user, done.ref()))
+        .tell(new Kept("epoch", mail, base, base + 1, devices, at));
+    done.expectMessage(PATIENCE, Done.getInstance());
+    FEEDS.forgot(shard, base + 1);
+  }
+
+  @Test
+  void whatIsTooOldIsNotThereThoughNothingCameSince() {
+    mailOfTwoDaysAgo();
+    Client tablet = comes("tablet");
+    push(2);
+    tablet.expect(2);
+    tablet.leave();
+  }
+
+  @Test
+  void aDeviceThatWasAwayForTooLongHoldsNothingAnyMore() {
+    mailOfTwoDaysAgo();
+    Client phone = comes("phone");
+    for (int n = 2; n <= 3; n++) {
+      push(n);
+      phone.expect(n);
+      phone.acknowledge(n);
+      secure(n);
+    }
+    phone.leave();
+    forget();
+    Client tablet = comes("tablet");
+    push(4);
+    tablet.expect(4);
+    tablet.leave();
+  }
+
+  @Test
   void whoComesWhileTheRecentPastIsToldAgainGetsIt() {
-    int shard = Shards.of(user, FEEDS.shards());
     FEEDS.stopped(shard);
     FEEDS.started(shard, base, base + 2);
     Client client = comes("");

@@ -1,6 +1,7 @@
 package dev.hawser.gateway.session;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
@@ -179,6 +180,7 @@ class SessionTest {
 
     assertThat(other.outbox.next()).isEqualTo(user.pushed(1));
     assertThat(other.outbox.next()).isEqualTo(user.pushed(2));
+    assertThat(author.outbox.next()).isEqualTo("passed 2");
     assertThat(author.outbox.next()).isEqualTo(user.pushed(2));
   }
 
@@ -409,6 +411,38 @@ class SessionTest {
     assertThat(back.outbox.next()).isEqualTo("attached");
     user.push(2, null);
     assertThat(back.outbox.next()).isEqualTo(user.pushed(2));
+  }
+
+  @Test
+  void aPositionBehindTheEndIsNotRecovered() {
+    var user = KICKING.newUser();
+    user.push(1, null);
+    var back = new Tab(user, CONNECTIONS.incrementAndGet(), new HeardReceiver());
+    user.node.attachments.attach(
+        user.id, back.connection, "", new StreamPosition(1_000, "epoch"), back.outbox);
+
+    assertThat(back.outbox.next()).isEqualTo("attached");
+    user.push(2, null);
+    assertThat(back.outbox.next()).isEqualTo(user.pushed(2));
+  }
+
+  @Test
+  void whoAttachesLaterThanItLeftIsNotThere() {
+    var user = KICKING.newUser();
+    var tab = user.connected();
+    var attachment = requireNonNull(user.node.attachments.find(tab.connection));
+    tab.detach();
+    user.tell(new Session.Attach(null, 0, attachment));
+    await().until(() -> !user.inMemory());
+  }
+
+  @Test
+  void whatTheAuthorNeedNotGetCountsAsArrived() {
+    var user = KICKING.newUser();
+    var author = user.connected();
+    user.push(1, author);
+    assertThat(author.outbox.next()).isEqualTo("passed 2");
+    assertThat(author.outbox.already()).isNull();
   }
 
   @Test

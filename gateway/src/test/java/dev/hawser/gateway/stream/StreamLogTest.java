@@ -248,6 +248,20 @@ class StreamLogTest {
   }
 
   @Test
+  void whatWillBeFedAgainIsNotRestored() {
+    log.completeSince(80);
+    log.restore(List.of(event(70), event(80), event(90), event(100)), 60, 100, 0);
+    assertThat(since(0)).containsExactly(70L, 80L);
+    assertThat(log.top()).isEqualTo(80);
+    assertCoversFrom(60);
+    append(0, 90);
+    log.restore(List.of(event(70), event(80), event(90), event(100)), 60, 100, 0);
+    // One that was not worth keeping elsewhere, too.
+    append(0, 95, 100);
+    assertThat(since(0)).containsExactly(70L, 80L, 90L, 95L, 100L);
+  }
+
+  @Test
   void whereThereWasNothingBeforeWhatIsRestoredItIsCompleteFurtherBack() {
     log.completeSince(20);
     append(0, 21);
@@ -291,11 +305,12 @@ class StreamLogTest {
   }
 
   @Test
-  void aLogThatIsNotFedCoversNothingAfterARestore() {
-    log.restore(List.of(event(5)), 3, 20, 0);
+  void aLogThatIsNotFedRestoresOnlyWhatItHad() {
+    append(0, 5);
+    log.restore(List.of(event(3), event(5), event(6)), 2, 20, 0);
     assertThat(log.isFed()).isFalse();
     assertThat(log.covers(5)).isFalse();
-    assertThat(since(0)).containsExactly(5L);
+    assertThat(since(0)).containsExactly(3L, 5L);
   }
 
   @Test
