@@ -7,6 +7,7 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,8 +18,8 @@ import org.jspecify.annotations.Nullable;
  * <p>Counts are absolute, so nothing is lost when a write fails: the user stays in line, with
  * whatever count is right by then. Stays that are over and not written yet are kept one by one, and
  * written in their order, so PostgreSQL may be away for long. Memory is bounded by the users: of
- * each at most {@value #MOST_EARLIER} such stays are kept; a user who comes back once more was
- * never away.
+ * each at most about {@value #MOST_ENDED} such stays are kept, over all views; those that end after
+ * that are left out until there is room again. What goes on at the end is right all the same.
  */
 final class ConnectionCounts<K> {
 
@@ -29,11 +30,24 @@ final class ConnectionCounts<K> {
    * @param connections 0: gone
    * @param at since when the user is connected, or, where PostgreSQL has that already, now; if
    *     gone, since when that
+   * @param begin of a stay that is over, and of which PostgreSQL has nothing; 0 otherwise
    */
-  record Change<K>(K key, int connections, long at) {}
+  record Change<K>(K key, int connections, long at, long begin) {
+    Change(K key, int connections, long at) {
+      this(key, connections, at, 0);
+    }
 
-  /** For ten minutes without PostgreSQL, of a user who comes back whenever the linger is over. */
-  static final int MOST_EARLIER = 60;
+    boolean isGone() {
+      return connections == 0;
+    }
+
+    boolean isEnded() {
+      return begin != 0;
+    }
+  }
+
+  /** For ten minutes without PostgreSQL, and something else every two seconds. */
+  static final int MOST_ENDED = 300;
 
   /** A stay that is over, and the next one has begun. */
   private record Stay(long since, long leftAt) {}
@@ -64,12 +78,26 @@ final class ConnectionCounts<K> {
 
     /** In line to be written since then, 0 if not in line. */
     long dirtySince;
+
+    boolean hasEnded() {
+      return gone || earlier != null;
+    }
+
+    /** The first that ended. */
+    Stay ended() {
+      Stay first = earlier == null ? null : earlier.peek();
+      return first == null ? new Stay(since, leftAt) : first;
+    }
   }
 
   private record Leaver<K>(K key, long leftAt) {}
 
   private final long linger;
+  private final Function<K, String> user;
   private final Map<K, Entry> entries = new HashMap<>();
+
+  /** Of each user the stays that are over and not written; users without any are not there. */
+  private final Map<String, Integer> ended = new HashMap<>();
 
   /** In line, oldest first. */
   private final Deque<K> dirty = new ArrayDeque<>();
@@ -80,24 +108,32 @@ final class ConnectionCounts<K> {
   /** When the oldest change that is being written was made, 0 if none is. */
   private long takenSince;
 
-  ConnectionCounts(Duration linger) {
+  /**
+   * Takes how long who left may stay away, and whose a key is.
+   *
+   * @param user who has the key, and what is kept under it
+   */
+  ConnectionCounts(Duration linger, Function<K, String> user) {
     this.linger = linger.toMillis();
+    this.user = user;
   }
 
-  void connected(K user, long now) {
-    Entry entry = entries.get(user);
+  void connected(K key, long now) {
+    Entry entry = entries.get(key);
     if (entry == null) {
+      if (isFull(key)) {
+        return;
+      }
       entry = new Entry();
       entry.since = now;
-      entries.put(user, entry);
+      entries.put(key, entry);
     }
     if (entry.connections == 0 && entry.leftAt != 0 && isOver(entry, now)) {
-      beginNext(entry, now);
+      beginNext(key, entry, now);
     }
     entry.connections++;
     entry.leftAt = 0;
-    entry.gone = false;
-    line(user, entry, now);
+    line(key, entry, now);
   }
 
   /** Also when nobody came by to say so since. */
@@ -105,13 +141,34 @@ final class ConnectionCounts<K> {
     return entry.gone || entry.leftAt + linger <= now;
   }
 
-  private static void beginNext(Entry entry, long now) {
+  /** The first of a key is always kept: PostgreSQL may have it open. */
+  private void beginNext(K key, Entry entry, long now) {
+    Stay last = new Stay(entry.since, entry.leftAt);
+    setGone(key, entry, false);
     if (entry.earlier == null) {
       entry.earlier = new ArrayDeque<>(2);
-    }
-    if (entry.earlier.size() < MOST_EARLIER) {
-      entry.earlier.add(new Stay(entry.since, entry.leftAt));
+    } else if (isFull(key)) {
       entry.since = now;
+      return;
+    }
+    entry.earlier.add(last);
+    count(key, 1);
+    entry.since = now;
+  }
+
+  private boolean isFull(K key) {
+    return ended.getOrDefault(user.apply(key), 0) >= MOST_ENDED;
+  }
+
+  private void count(K key, int more) {
+    ended.merge(
+        user.apply(key), more, (before, change) -> before + change == 0 ? null : before + change);
+  }
+
+  private void setGone(K key, Entry entry, boolean gone) {
+    if (entry.gone != gone) {
+      count(key, gone ? 1 : -1);
+      entry.gone = gone;
     }
   }
 
@@ -137,7 +194,7 @@ final class ConnectionCounts<K> {
     disconnected(user, now);
     Entry entry = entries.get(user);
     if (entry != null && entry.connections == 0) {
-      entry.gone = true;
+      setGone(user, entry, true);
       line(user, entry, now);
     }
   }
@@ -150,7 +207,7 @@ final class ConnectionCounts<K> {
       leavers.remove();
       Entry entry = entries.get(first.key());
       if (entry != null && entry.leftAt == first.leftAt()) {
-        entry.gone = true;
+        setGone(first.key(), entry, true);
         line(first.key(), entry, now);
       }
     }
@@ -170,12 +227,8 @@ final class ConnectionCounts<K> {
           takenSince = entry.dirtySince;
         }
         entry.dirtySince = 0;
-        int desired = desired(entry);
-        if (desired != entry.written || entry.unsure) {
-          Stay earlier = entry.earlier == null ? null : entry.earlier.peek();
-          long since = entry.written != 0 ? now : earlier == null ? entry.since : earlier.since();
-          long leftAt = earlier == null ? entry.leftAt : earlier.leftAt();
-          changes.add(new Change<>(user, desired, desired == 0 ? leftAt : since));
+        if (isBehind(entry)) {
+          changes.add(next(user, entry, now));
         }
       }
     }
@@ -192,20 +245,31 @@ final class ConnectionCounts<K> {
       if (entry == null) {
         continue;
       }
+      // After a write that may not have happened nothing may have been open: then it is still to
+      // come.
+      boolean isOver = change.isEnded() || (change.isGone() && entry.written != 0);
       entry.written = change.connections();
       entry.unsure = false;
-      if (entry.written == 0) {
-        if (entry.earlier == null) {
-          entries.remove(change.key());
-          continue;
-        }
-        entry.earlier.remove();
-        if (entry.earlier.isEmpty()) {
-          entry.earlier = null;
-        }
+      if (isOver && removeEnded(change.key(), entry)) {
+        entries.remove(change.key());
+      } else {
+        line(change.key(), entry, now);
       }
-      line(change.key(), entry, now);
     }
+  }
+
+  /** Removes the first stay that ended; true if there is nothing else. */
+  private boolean removeEnded(K key, Entry entry) {
+    if (entry.earlier == null) {
+      setGone(key, entry, false);
+      return true;
+    }
+    entry.earlier.remove();
+    count(key, -1);
+    if (entry.earlier.isEmpty()) {
+      entry.earlier = null;
+    }
+    return false;
   }
 
   /** PostgreSQL may or may not have these; they go to the front of the line. */
@@ -225,16 +289,25 @@ final class ConnectionCounts<K> {
 
   /** These can never be written: they are counted no longer. */
   void drop(Change<K> change) {
-    entries.remove(change.key());
+    Entry entry = entries.remove(change.key());
+    if (entry != null) {
+      while (entry.hasEnded() && !removeEnded(change.key(), entry)) {
+        // The next one.
+      }
+    }
   }
 
-  /** PostgreSQL has nothing of this node any more: everything is to be written again. */
+  /**
+   * PostgreSQL has nothing of this node any more: everything is to be written again. Who left was
+   * ended there, and does not come back as one who lingers.
+   */
   void forgotten(long now) {
     takenSince = 0;
-    entries.values().removeIf(entry -> entry.gone);
     entries.forEach(
         (user, entry) -> {
-          entry.earlier = null;
+          if (entry.connections == 0) {
+            setGone(user, entry, true);
+          }
           entry.written = 0;
           entry.unsure = false;
           line(user, entry, now);
@@ -263,23 +336,31 @@ final class ConnectionCounts<K> {
 
   /** Puts a user in line if PostgreSQL has something else. */
   private void line(K user, Entry entry, long now) {
-    if (entry.dirtySince == 0 && (desired(entry) != entry.written || entry.unsure)) {
+    if (entry.dirtySince == 0 && isBehind(entry)) {
       entry.dirtySince = now;
       dirty.add(user);
     }
   }
 
-  /**
-   * What PostgreSQL should have next. A user who lingers keeps the last count. A stay that is over
-   * before anything of it was written is written once as here, so that there is a row to end.
-   */
+  private static boolean isBehind(Entry entry) {
+    return entry.hasEnded() || entry.unsure || desired(entry) != entry.written;
+  }
+
+  /** A user who lingers keeps the last count. */
   private static int desired(Entry entry) {
-    if (entry.earlier == null && entry.connections > 0) {
-      return entry.connections;
+    return entry.connections > 0 ? entry.connections : Math.max(1, entry.written);
+  }
+
+  /**
+   * What PostgreSQL should have next: the ends of what it may have open, then stays that it never
+   * saw, then what goes on.
+   */
+  private static <K> Change<K> next(K key, Entry entry, long now) {
+    if (entry.hasEnded()) {
+      Stay ended = entry.ended();
+      boolean open = entry.written != 0 || entry.unsure;
+      return new Change<>(key, 0, ended.leftAt(), open ? 0 : ended.since());
     }
-    if ((entry.earlier != null || entry.gone) && entry.written != 0) {
-      return 0;
-    }
-    return Math.max(1, entry.written);
+    return new Change<>(key, desired(entry), entry.written != 0 ? now : entry.since);
   }
 }

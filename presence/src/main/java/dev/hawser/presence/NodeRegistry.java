@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -70,7 +71,7 @@ final class NodeRegistry {
           WHERE terminate_at IS NULL AND user_id > (SELECT removed_to FROM ended)
           ORDER BY user_id LIMIT $1) AS next),
       affected AS (
-        SELECT stay.id, nodes - ended.key AS rest,
+        SELECT %key%, nodes - ended.key AS rest,
                greatest(ended.last_seen_at, last_left_at) AS left_at
         FROM %table% AS stay, ended
         WHERE terminate_at IS NULL
@@ -86,9 +87,10 @@ final class NodeRegistry {
               affected.left_at,
               (SELECT max(past.terminate_at) + interval '1 microsecond'
                FROM %table% AS past
-               WHERE %same% AND past.terminate_at IS NOT NULL)) END,
+               WHERE %past% AND past.terminate_at IS NOT NULL)) END,
             last_left_at = CASE WHEN affected.rest <> '{}' THEN affected.left_at END
-        FROM affected WHERE stay.id = affected.id)
+        FROM affected
+        WHERE %affected% AND stay.terminate_at IS NULL)
       UPDATE gateway_nodes
       SET %removed%_to = coalesce(page.last, ended.removed_to),
           %removed%_at = CASE WHEN page.last IS NULL THEN now() END
@@ -97,20 +99,27 @@ final class NodeRegistry {
       """;
 
   private static final String REMOVE_STAYS =
-      REMOVE_PAGE
-          .replace("%table%", "watching_times")
-          .replace("%removed%", "removed")
-          .replace("%order%", "user_id COLLATE \"C\"")
-          .replace("%same%", "past.user_id = stay.user_id");
+      removePageOf("watching_times", "removed", List.of("user_id"));
 
   private static final String REMOVE_VIEWS =
-      REMOVE_PAGE
-          .replace("%table%", "viewing_times")
-          .replace("%removed%", "viewing_removed")
-          .replace("%order%", "user_id COLLATE \"C\", resource COLLATE \"C\", idle")
-          .replace(
-              "%same%",
-              "past.user_id = stay.user_id AND past.resource = stay.resource AND past.idle = stay.idle");
+      removePageOf("viewing_times", "viewing_removed", List.of("user_id", "resource", "idle"));
+
+  private static String removePageOf(String table, String removed, List<String> key) {
+    return REMOVE_PAGE
+        .replace("%table%", table)
+        .replace("%removed%", removed)
+        .replace("%key%", String.join(", ", key))
+        .replace(
+            "%order%", String.join(", ", key).replaceAll("user_id|resource", "$0 COLLATE \"C\""))
+        .replace("%affected%", sameKey("affected", key))
+        .replace("%past%", sameKey("past", key));
+  }
+
+  private static String sameKey(String other, List<String> key) {
+    return key.stream()
+        .map(column -> "%s.%s = stay.%s".formatted(other, column, column))
+        .collect(Collectors.joining(" AND "));
+  }
 
   private static final String FORGET =
       "DELETE FROM gateway_nodes"
@@ -241,14 +250,15 @@ final class NodeRegistry {
   }
 
   /**
-   * Removes some of what ended leases count.
+   * Removes some of what ended leases count: first what users looked at, as that ends before they
+   * go.
    *
    * @param size online users to look at
    * @return false if there is nothing left to do, or others are at it
    */
   Mono<Boolean> removePage(int size) {
-    return removePage(REMOVE_STAYS, size)
-        .flatMap(removed -> removed ? Mono.just(true) : removePage(REMOVE_VIEWS, size));
+    return removePage(REMOVE_VIEWS, size)
+        .flatMap(removed -> removed ? Mono.just(true) : removePage(REMOVE_STAYS, size));
   }
 
   private Mono<Boolean> removePage(String sql, int size) {

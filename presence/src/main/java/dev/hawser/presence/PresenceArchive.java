@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -85,7 +86,8 @@ final class PresenceArchive {
   private record Page(long moved, Instant last) {}
 
   private final PresenceDatabase database;
-  private final PresenceSettings settings;
+  private final Duration archiveAfter;
+  private final Optional<Duration> retention;
 
   /** In the order of begins, so that stays that are still open are passed over once. */
   private Instant staysMovedTo = Instant.EPOCH;
@@ -94,9 +96,10 @@ final class PresenceArchive {
 
   private boolean usersForgotten;
 
-  PresenceArchive(PresenceDatabase database, PresenceSettings settings) {
+  PresenceArchive(PresenceDatabase database, Duration archiveAfter, Optional<Duration> retention) {
     this.database = database;
-    this.settings = settings;
+    this.archiveAfter = archiveAfter;
+    this.retention = retention;
   }
 
   /** Months that are there already cost nothing. */
@@ -126,7 +129,7 @@ final class PresenceArchive {
                             new Page(
                                 Objects.requireNonNull(row.get("moved", Long.class)),
                                 Objects.requireNonNull(row.get("last", Instant.class))),
-                        List.of(from, settings.archiveAfter().toMillis(), PAGE_SIZE))
+                        List.of(from, archiveAfter.toMillis(), PAGE_SIZE))
                     .block())
             .getFirst();
     return page.moved() == PAGE_SIZE ? page.last() : Instant.EPOCH;
@@ -139,10 +142,10 @@ final class PresenceArchive {
    * @return whether there may be more
    */
   boolean forgetPage() {
-    Duration retention = settings.retention().orElse(null);
-    if (retention == null) {
-      return false;
-    }
+    return retention.isPresent() && forgetPage(retention.get());
+  }
+
+  private boolean forgetPage(Duration retention) {
     List<String> dropped =
         Objects.requireNonNull(
             database

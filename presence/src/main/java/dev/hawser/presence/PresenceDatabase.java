@@ -63,6 +63,12 @@ public final class PresenceDatabase implements AutoCloseable {
   /** One thread writes counts, one keeps the lease, one removes dead nodes. */
   private static final int RECORDING_CONNECTIONS = 3;
 
+  /** One thread moves what ended to the archive, one publishes events. */
+  private static final int BACKGROUND_CONNECTIONS = 2;
+
+  /** One is left for queries. */
+  static final int LEAST_CONNECTIONS = RECORDING_CONNECTIONS + BACKGROUND_CONNECTIONS + 1;
+
   /**
    * A plan goes by the values asked for: which months, whose stays. To compile it takes longer than
    * to run it.
@@ -81,10 +87,15 @@ public final class PresenceDatabase implements AutoCloseable {
     return new PresenceDatabase(settings, "recording", RECORDING_CONNECTIONS, Map.of());
   }
 
+  /** For the archive and the publisher: queries must not hold them up, nor they queries. */
+  static PresenceDatabase forBackground(PresenceSettings.Database settings) {
+    return new PresenceDatabase(settings, "background", BACKGROUND_CONNECTIONS, QUERY_OPTIONS);
+  }
+
   /** For what the API is asked. */
   static PresenceDatabase forQueries(PresenceSettings.Database settings) {
-    return new PresenceDatabase(
-        settings, "queries", settings.maxConnections() - RECORDING_CONNECTIONS, QUERY_OPTIONS);
+    int connections = settings.maxConnections() - RECORDING_CONNECTIONS - BACKGROUND_CONNECTIONS;
+    return new PresenceDatabase(settings, "queries", connections, QUERY_OPTIONS);
   }
 
   /**

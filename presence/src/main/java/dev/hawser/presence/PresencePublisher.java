@@ -53,11 +53,7 @@ final class PresencePublisher implements AutoCloseable {
   private static final Duration LEASE = Duration.ofSeconds(10);
   private static final Duration KAFKA_TIMEOUT = Duration.ofSeconds(5);
 
-  private static final String ENABLE =
-      """
-      WITH discarded AS (DELETE FROM presence_events WHERE NOT $1)
-      UPDATE presence_publishing SET enabled = $1
-      """;
+  private static final String ENABLE = "SELECT presence_events_enable($1)";
 
   private static final String HOLD =
       """
@@ -74,7 +70,7 @@ final class PresencePublisher implements AutoCloseable {
 
   private static final String READ =
       """
-      SELECT id, user_id, event, at, since, connections, resource, idle FROM presence_events
+      SELECT id, user_id, event, at, stay, since, connections, resource, idle FROM presence_events
       WHERE transaction < $1::text::xid8 AND id > $2
       ORDER BY id LIMIT $3
       """;
@@ -85,6 +81,7 @@ final class PresencePublisher implements AutoCloseable {
   /**
    * What a record on Kafka says, as JSON.
    *
+   * @param stay the id of the row that it is about: the stay, or the view
    * @param connections of the user at this time, on all nodes; of a view: that have this one
    */
   @JsonInclude(JsonInclude.Include.NON_NULL)
@@ -92,6 +89,7 @@ final class PresencePublisher implements AutoCloseable {
       String event,
       String user,
       String at,
+      long stay,
       String since,
       int connections,
       @Nullable String resource,
@@ -344,6 +342,7 @@ final class PresencePublisher implements AutoCloseable {
             Objects.requireNonNull(row.get("event", String.class)),
             Objects.requireNonNull(row.get("user_id", String.class)),
             Objects.requireNonNull(row.get("at", Instant.class)).toString(),
+            Objects.requireNonNull(row.get("stay", Long.class)),
             Objects.requireNonNull(row.get("since", Instant.class)).toString(),
             Objects.requireNonNull(row.get("connections", Integer.class)),
             row.get("resource", String.class),

@@ -3,8 +3,10 @@ package dev.hawser.presence;
 import dev.hawser.presence.ConnectionCounts.Change;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
@@ -48,11 +50,13 @@ public final class PresenceRecorder {
    * What is counted, and how it is written. The functions say what they do; they lock in the order
    * of their rows.
    *
+   * @param record SQL for how many connections there are
+   * @param ended SQL for what is over, and was never written
    * @param columns of some changes: what they are about
    */
   private record Ledger<K>(
-      String here,
-      String gone,
+      String record,
+      String ended,
       ConnectionCounts<K> counts,
       Function<List<Change<K>>, List<Object>> columns) {}
 
@@ -93,15 +97,15 @@ public final class PresenceRecorder {
     this.wallClock = wallClock;
     this.users =
         new Ledger<>(
-            "SELECT presence_record_here($1, $2, $3, $4, $5) AS held",
-            "SELECT presence_record_gone($1, $2, $3, $4) AS held",
-            new ConnectionCounts<>(settings.linger()),
+            "SELECT presence_record($1, $2, $3, $4, $5) AS held",
+            "SELECT presence_record_ended($1, $2, $3, $4, $5) AS held",
+            new ConnectionCounts<>(settings.linger(), user -> user),
             changes -> Collections.singletonList(column(changes, Change::key, String[]::new)));
     this.views =
         new Ledger<>(
-            "SELECT presence_record_viewing_here($1, $2, $3, $4, $5, $6, $7) AS held",
-            "SELECT presence_record_viewing_gone($1, $2, $3, $4, $5, $6) AS held",
-            new ConnectionCounts<>(settings.linger()),
+            "SELECT presence_record_viewing($1, $2, $3, $4, $5, $6, $7) AS held",
+            "SELECT presence_record_viewing_ended($1, $2, $3, $4, $5, $6, $7) AS held",
+            new ConnectionCounts<>(settings.linger(), View::user),
             changes ->
                 List.of(
                     column(changes, change -> change.key().user(), String[]::new),
@@ -216,51 +220,97 @@ public final class PresenceRecorder {
       return true;
     }
     try {
-      return flush(users, everybody) && flush(views, everybody);
+      return flushAll(everybody);
     } finally {
       flushing.unlock();
     }
   }
 
-  private <K> boolean flush(Ledger<K> ledger, boolean everybody) {
+  private boolean flushAll(boolean everybody) {
     NodeLease current;
     synchronized (lock) {
-      ledger.counts.expire(now(), everybody);
+      users.counts.expire(now(), everybody);
+      views.counts.expire(now(), everybody);
       current = lease;
     }
     if (current == null) {
       return true;
     }
-    while (true) {
-      List<Change<K>> changes;
-      synchronized (lock) {
-        if (!current.equals(lease)) {
-          return true;
-        }
-        changes = ledger.counts.take(settings.batchSize(), now());
+    boolean more = true;
+    while (more) {
+      List<Change<String>> changes = take(users, current);
+      more = !changes.isEmpty();
+      boolean held;
+      if (hasWaitingViews()) {
+        // What users look at begins after they came, and ends before they go.
+        List<Change<String>> here = changes.stream().filter(change -> !change.isGone()).toList();
+        List<Change<String>> gone = changes.stream().filter(Change::isGone).toList();
+        held =
+            write(users, current, here, gone)
+                && flushViews(current, gone)
+                && write(users, current, gone, List.of());
+      } else {
+        held = write(users, current, changes, List.of());
       }
-      if (changes.isEmpty()) {
-        return true;
-      }
-      if (!write(ledger, current, changes)) {
+      if (!held) {
         return false;
       }
     }
+    return true;
   }
 
-  private <K> boolean write(Ledger<K> ledger, NodeLease current, List<Change<K>> changes) {
-    List<Change<K>> here = changes.stream().filter(change -> change.connections() > 0).toList();
-    List<Change<K>> gone = changes.stream().filter(change -> change.connections() == 0).toList();
-    List<Change<K>> open = changes;
+  private boolean hasWaitingViews() {
+    synchronized (lock) {
+      return views.counts.waiting() > 0;
+    }
+  }
+
+  /**
+   * Writes all views.
+   *
+   * @param users who are to be written after them
+   */
+  private boolean flushViews(NodeLease current, List<Change<String>> users) {
     try {
-      if (!writePart(ledger, current, here)) {
+      for (List<Change<View>> changes = take(views, current);
+          !changes.isEmpty();
+          changes = take(views, current)) {
+        if (!write(views, current, changes, List.of())) {
+          return false;
+        }
+      }
+      return true;
+    } catch (RuntimeException failure) {
+      settle(current, () -> this.users.counts.failed(users));
+      throw failure;
+    }
+  }
+
+  /** Nothing if there is another lease meanwhile: whoever uses that writes them. */
+  private <K> List<Change<K>> take(Ledger<K> ledger, NodeLease current) {
+    synchronized (lock) {
+      return current.equals(lease) ? ledger.counts.take(settings.batchSize(), now()) : List.of();
+    }
+  }
+
+  /**
+   * Writes some changes, what is over before what goes on.
+   *
+   * @param later of those that were taken: what will be written after these, and fails with them
+   */
+  private <K> boolean write(
+      Ledger<K> ledger, NodeLease current, List<Change<K>> changes, List<Change<K>> later) {
+    List<Change<K>> ended = changes.stream().filter(Change::isEnded).toList();
+    List<Change<K>> counts = changes.stream().filter(change -> !change.isEnded()).toList();
+    Deque<List<Change<K>>> open = new ArrayDeque<>(List.of(ended, counts, later));
+    try {
+      if (!writePart(ledger, current, ended)) {
         return false;
       }
-      open = gone;
-      return writePart(ledger, current, gone);
+      open.remove();
+      return writePart(ledger, current, counts);
     } catch (RuntimeException failure) {
-      List<Change<K>> failed = open;
-      settle(current, () -> ledger.counts.failed(failed));
+      settle(current, () -> ledger.counts.failed(open.stream().flatMap(List::stream).toList()));
       throw failure;
     }
   }
@@ -309,7 +359,7 @@ public final class PresenceRecorder {
   }
 
   private <K> boolean statement(Ledger<K> ledger, NodeLease current, List<Change<K>> part) {
-    boolean here = part.getFirst().connections() > 0;
+    boolean ended = part.getFirst().isEnded();
     long ahead = wallClock.millis() - now();
     if (unsure) {
       epoch++;
@@ -319,16 +369,17 @@ public final class PresenceRecorder {
     unsure = true;
     List<Object> parameters = new ArrayList<>(List.of(current.incarnation(), epoch));
     parameters.addAll(ledger.columns.apply(part));
-    if (here) {
-      parameters.add(column(part, Change::connections, Integer[]::new));
-    }
+    parameters.add(
+        ended
+            ? column(part, change -> change.begin() + ahead, Long[]::new)
+            : column(part, Change::connections, Integer[]::new));
     parameters.add(column(part, change -> change.at() + ahead, Long[]::new));
     List<Boolean> held;
     try {
       held =
           database
               .query(
-                  here ? ledger.here : ledger.gone,
+                  ended ? ledger.ended : ledger.record,
                   row -> Boolean.TRUE.equals(row.get("held", Boolean.class)),
                   parameters)
               .block();

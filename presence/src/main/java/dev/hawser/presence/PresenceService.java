@@ -49,6 +49,7 @@ public final class PresenceService {
   private final Set<Duty> duties;
   private final PresenceDatabase database;
   private final PresenceDatabase queries;
+  private final PresenceDatabase background;
   private final NodeRegistry registry;
   private final PresenceRecorder recorder;
   private final PresenceArchive archive;
@@ -101,10 +102,14 @@ public final class PresenceService {
     this.queries = PresenceDatabase.forQueries(settings.database());
     this.registry = new NodeRegistry(database, settings);
     this.recorder = new PresenceRecorder(database, settings, steadyClock(), Clock.systemUTC());
-    this.archive = new PresenceArchive(queries, settings);
+    this.background = PresenceDatabase.forBackground(settings.database());
+    this.archive = new PresenceArchive(background, settings.archiveAfter(), settings.retention());
     this.publisher =
         duties.contains(Duty.REMOVE_DEAD)
-            ? settings.events().map(events -> new PresencePublisher(queries, events)).orElse(null)
+            ? settings
+                .events()
+                .map(events -> new PresencePublisher(background, events))
+                .orElse(null)
             : null;
   }
 
@@ -129,16 +134,15 @@ public final class PresenceService {
     }
     if (duties.contains(Duty.REMOVE_DEAD)) {
       every(settings.heartbeatInterval(), this::removeDead);
-      every(archiveInterval(), this::archive);
+      archiveOnceReady();
       if (publisher != null) {
         every(settings.flushInterval(), this::publish);
       }
     }
   }
 
-  private Duration archiveInterval() {
-    Duration after = settings.archiveAfter();
-    return after.compareTo(ARCHIVE_INTERVAL) < 0 ? after : ARCHIVE_INTERVAL;
+  private void archiveOnceReady() {
+    var unused = ready.thenRun(() -> every(ARCHIVE_INTERVAL, this::archive));
   }
 
   private void every(Duration interval, Runnable task) {
@@ -252,6 +256,7 @@ public final class PresenceService {
           } finally {
             database.close();
             queries.close();
+            background.close();
           }
           return Done.getInstance();
         },
@@ -319,9 +324,6 @@ public final class PresenceService {
   }
 
   private void archive() {
-    if (!ready.isDone()) {
-      return;
-    }
     archive.createMonths();
     while (!threads.isShutdown() && (archive.movePage() || archive.forgetPage())) {
       // The next page.

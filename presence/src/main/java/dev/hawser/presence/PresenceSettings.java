@@ -49,6 +49,9 @@ public record PresenceSettings(
   /** A node that missed so many may be dead. */
   static final int HEARTBEATS_TO_MISS = 3;
 
+  /** What is told later than this begins no earlier than what is in the archive (V7). */
+  private static final Duration LEAST_ARCHIVE_AFTER = Duration.ofMinutes(1);
+
   private static final Duration LEAST_RETENTION = Duration.ofDays(1);
 
   /** Where PostgreSQL is. */
@@ -63,10 +66,10 @@ public record PresenceSettings(
 
     /** Checks that there is a connection for each purpose. */
     public Database {
-      if (maxConnections < 4) {
+      if (maxConnections < PresenceDatabase.LEAST_CONNECTIONS) {
         throw new IllegalArgumentException(
-            "hawser.presence.database.max-connections is %d, expected at least 4"
-                .formatted(maxConnections));
+            "hawser.presence.database.max-connections is %d, expected at least %d"
+                .formatted(maxConnections, PresenceDatabase.LEAST_CONNECTIONS));
       }
     }
 
@@ -95,10 +98,11 @@ public record PresenceSettings(
           "hawser.presence.node-timeout is %s, expected more than %d times heartbeat-interval (%s)"
               .formatted(nodeTimeout, HEARTBEATS_TO_MISS, heartbeatInterval));
     }
-    if (archiveAfter.compareTo(nodeTimeout) < 0) {
+    if (archiveAfter.compareTo(nodeTimeout) < 0
+        || archiveAfter.compareTo(LEAST_ARCHIVE_AFTER) < 0) {
       throw new IllegalArgumentException(
-          "hawser.presence.archive-after is %s, expected at least node-timeout (%s)"
-              .formatted(archiveAfter, nodeTimeout));
+          "hawser.presence.archive-after is %s, expected at least %s, and node-timeout (%s)"
+              .formatted(archiveAfter, LEAST_ARCHIVE_AFTER, nodeTimeout));
     }
     if (retention.isPresent() && retention.get().compareTo(LEAST_RETENTION) < 0) {
       throw new IllegalArgumentException(

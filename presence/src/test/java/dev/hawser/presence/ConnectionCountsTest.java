@@ -22,7 +22,11 @@ class ConnectionCountsTest {
 
   private static final long LINGER = 100;
 
-  private final ConnectionCounts<String> counts = new ConnectionCounts<>(Duration.ofMillis(LINGER));
+  private final ConnectionCounts<String> counts = counts();
+
+  private static ConnectionCounts<String> counts() {
+    return new ConnectionCounts<>(Duration.ofMillis(LINGER), user -> user);
+  }
 
   @Test
   void aReloadWithinTheLingerWritesNothing() {
@@ -66,11 +70,12 @@ class ConnectionCountsTest {
     counts.failed(counts.take(10, 5_000));
     counts.disconnected("alice", 2_000);
     counts.expire(3_000, false);
+    // What failed may have happened.
     List<Change<String>> first = counts.take(10, 5_000);
-    assertThat(first).containsExactly(new Change<>("alice", 1, 1_000));
+    assertThat(first).containsExactly(new Change<>("alice", 0, 2_000));
     counts.written(first, 3_001);
     List<Change<String>> second = counts.take(10, 5_000);
-    assertThat(second).containsExactly(new Change<>("alice", 0, 2_000));
+    assertThat(second).containsExactly(new Change<>("alice", 0, 2_000, 1_000));
     counts.written(second, 3_002);
     assertThat(counts.size()).isZero();
   }
@@ -109,10 +114,8 @@ class ConnectionCountsTest {
     assertThat(all)
         .containsExactly(
             new Change<>("alice", 0, 1_500),
-            new Change<>("alice", 1, 2_000),
-            new Change<>("alice", 0, 2_500),
-            new Change<>("alice", 1, 3_000),
-            new Change<>("alice", 0, 3_500),
+            new Change<>("alice", 0, 2_500, 2_000),
+            new Change<>("alice", 0, 3_500, 3_000),
             new Change<>("alice", 1, 4_000));
   }
 
@@ -130,8 +133,38 @@ class ConnectionCountsTest {
       changes++;
       counts.written(next, 2_000_000);
     }
-    assertThat(changes).isEqualTo(2 * (ConnectionCounts.MOST_EARLIER + 1));
+    assertThat(changes).isEqualTo(ConnectionCounts.MOST_ENDED + 1);
     assertThat(counts.size()).isZero();
+  }
+
+  @Test
+  void oneUserCannotFillTheMemoryWithMoreAndMoreViews() {
+    var views =
+        new ConnectionCounts<String>(
+            Duration.ofMillis(LINGER), view -> view.substring(0, view.indexOf(' ')));
+    for (long view = 1; view <= 1_000; view++) {
+      views.connected("alice " + view, view * 1_000);
+      views.left("alice " + view, view * 1_000 + 500);
+    }
+    views.connected("bob 1", 1_000_000);
+    assertThat(views.size()).isEqualTo(ConnectionCounts.MOST_ENDED + 1);
+    for (List<Change<String>> next = views.take(10, 2_000_000);
+        !next.isEmpty();
+        next = views.take(10, 2_000_000)) {
+      views.written(next, 2_000_000);
+    }
+    assertThat(views.size()).isEqualTo(1);
+    views.connected("alice 1", 3_000_000);
+    assertThat(views.take(10, 3_000_000)).containsExactly(new Change<>("alice 1", 1, 3_000_000));
+  }
+
+  @Test
+  void whoLeftBeforeTheLeaseWasLostIsNotSaidToBeHereAgain() {
+    counts.connected("alice", 1_000);
+    counts.written(counts.take(10, 1_001), 1_001);
+    counts.disconnected("alice", 2_000);
+    counts.forgotten(2_010);
+    assertThat(counts.take(10, 2_020)).containsExactly(new Change<>("alice", 0, 2_000, 1_000));
   }
 
   /** What may happen, and to whom. */
@@ -159,7 +192,7 @@ class ConnectionCountsTest {
 
   @Property(tries = 5_000)
   void whateverHappensPostgreSqlEndsUpWithTheTruth(@ForAll("steps") List<Step> steps) {
-    var tested = new ConnectionCounts<String>(Duration.ofMillis(LINGER));
+    ConnectionCounts<String> tested = counts();
     Map<String, Integer> truth = new HashMap<>();
     Map<String, Integer> postgreSql = new HashMap<>();
     long now = 1_000;
@@ -212,7 +245,7 @@ class ConnectionCountsTest {
 
   @Property(tries = 5_000)
   void whateverHappensStaysAreWrittenAsTheyWere(@ForAll("steps") List<Step> steps) {
-    var tested = new ConnectionCounts<String>(Duration.ofMillis(LINGER));
+    ConnectionCounts<String> tested = counts();
     Map<String, Integer> online = new HashMap<>();
     Map<String, Stay> last = new HashMap<>();
     Set<Stay> truth = new HashSet<>();
@@ -276,6 +309,8 @@ class ConnectionCountsTest {
     for (Change<String> change : changes) {
       if (change.connections() > 0) {
         open.merge(change.key(), change.at(), Math::min);
+      } else if (change.isEnded()) {
+        ended.add(new Stay(change.key(), change.begin(), change.at()));
       } else {
         Long begin = open.remove(change.key());
         if (begin != null) {
@@ -287,7 +322,7 @@ class ConnectionCountsTest {
 
   private static void apply(List<Change<String>> changes, Map<String, Integer> postgreSql) {
     for (Change<String> change : changes) {
-      if (change.connections() == 0) {
+      if (change.isGone()) {
         postgreSql.remove(change.key());
       } else {
         postgreSql.put(change.key(), change.connections());

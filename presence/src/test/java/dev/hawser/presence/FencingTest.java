@@ -86,7 +86,7 @@ class FencingTest {
                 connection ->
                     PresenceDatabase.execute(
                             connection,
-                            "SELECT presence_record_gone($1, 0, ARRAY['alice'], ARRAY[$2::bigint])",
+                            "SELECT presence_record($1, 0, ARRAY['alice'], ARRAY[0], ARRAY[$2::bigint])",
                             row -> true,
                             List.of(closing.lease.incarnation(), closing.clock.millis() + 1_000))
                         .then(Mono.fromFuture(commit)))
@@ -96,7 +96,7 @@ class FencingTest {
             () -> !database.rows("SELECT FROM pg_locks WHERE mode = 'RowExclusiveLock'").isEmpty());
     opening.recorder.connected("alice");
     var opened = CompletableFuture.supplyAsync(() -> opening.recorder.flush(false));
-    await().until(() -> waitsForALock("presence_record_here"));
+    await().until(() -> waitsForALock("presence_record($1, $2, $3, $4, $5)"));
     commit.complete(true);
     closed.get(10, TimeUnit.SECONDS);
     assertThat(opened.get(10, TimeUnit.SECONDS)).isTrue();
@@ -203,6 +203,178 @@ class FencingTest {
   }
 
   @Test
+  void aNodeThatComesBackAfterALongTimeDoesNotRepeatViewsThatAreInTheArchive() {
+    var node = node("10.0.0.1:7355");
+    for (boolean idle : new boolean[] {true, false}) {
+      node.recorder.viewing("alice", "lesson", idle);
+    }
+    node.settle();
+    database.execute("UPDATE gateway_nodes SET last_seen_at = '2026-11-23 12:10Z'");
+    database.execute("UPDATE gateway_nodes SET left_at = now()");
+    while (Boolean.TRUE.equals(registry.removePage(5).block())) {
+      // The next one.
+    }
+    database.archive(connections);
+    node.register("10.0.0.1:7355");
+    node.settle();
+    assertThat(
+            database.rows(
+                "SELECT idle, to_char(join_at, 'MI:SS') FROM viewing_times ORDER BY idle"))
+        .containsExactly("f|10:00", "t|10:00");
+    assertThat(database.violations()).isEmpty();
+  }
+
+  @Test
+  void aUserWhoLingersOnAFencedNodeDoesNotComeBack() {
+    PresencePublisher.enable(connections, true);
+    var fenced = node("10.0.0.1:7355");
+    fenced.recorder.connected("alice");
+    fenced.settle();
+    fenced.pass(Duration.ofMinutes(1));
+    fenced.recorder.disconnected("alice");
+    database.execute("UPDATE gateway_nodes SET last_seen_at = '2026-11-23 12:10Z'");
+    assertThat(registry.endDead(LATER).block()).hasSize(1);
+    while (Boolean.TRUE.equals(registry.removePage(5).block())) {
+      // The next one.
+    }
+    fenced.register("10.0.0.1:7355");
+    assertThat(fenced.settle()).isTrue();
+    assertThat(times("alice")).isEqualTo("00:00-10:00");
+    assertThat(database.rows("SELECT event FROM presence_events ORDER BY id"))
+        .containsExactly("online", "offline");
+  }
+
+  @Test
+  void whatAFencedNodeCouldNotWriteIsWrittenWhenItRegistersAgain() {
+    var fenced = node("10.0.0.1:7355");
+    fenced.recorder.connected("alice");
+    fenced.settle();
+    database.execute("UPDATE gateway_nodes SET last_seen_at = '2026-11-23 12:00:02Z'");
+    assertThat(registry.endDead(LATER).block()).hasSize(1);
+    while (Boolean.TRUE.equals(registry.removePage(5).block())) {
+      // The next one.
+    }
+    fenced.pass(Duration.ofSeconds(10));
+    fenced.recorder.disconnected("alice");
+    fenced.pass(Duration.ofSeconds(10));
+    fenced.recorder.connected("alice");
+    fenced.pass(Duration.ofSeconds(10));
+    fenced.recorder.disconnected("alice");
+    fenced.pass(Duration.ofSeconds(10));
+    fenced.recorder.connected("alice");
+    fenced.register("10.0.0.1:7355");
+    assertThat(fenced.settle()).isTrue();
+    assertThat(times("alice")).isEqualTo("00:00-00:02, 00:02-00:10, 00:20-00:30, 00:40-");
+  }
+
+  @Test
+  void aStayThatIsWrittenLateDoesNotFillTheGapBeforeTheNextOneElsewhere() {
+    var late = node("10.0.0.1:7355");
+    var other = node("10.0.0.2:7355");
+    late.recorder.connected("alice");
+    late.pass(Duration.ofSeconds(5));
+    late.recorder.disconnected("alice");
+    other.pass(Duration.ofSeconds(20));
+    other.recorder.connected("alice");
+    other.settle();
+    late.settle();
+    assertThat(times("alice")).isEqualTo("00:00-00:05, 00:20-");
+    late.pass(Duration.ofSeconds(10));
+    late.recorder.connected("alice");
+    late.pass(Duration.ofSeconds(10));
+    late.recorder.disconnected("alice");
+    late.settle();
+    assertThat(times("alice")).isEqualTo("00:00-00:05, 00:15-00:20, 00:20-");
+    assertThat(database.violations()).isEmpty();
+  }
+
+  @Test
+  void theEventsOfAStayHaveOneName() {
+    PresencePublisher.enable(connections, true);
+    var node = node("10.0.0.1:7355");
+    var earlier = node("10.0.0.2:7355");
+    node.pass(Duration.ofSeconds(5));
+    node.recorder.connected("alice");
+    node.recorder.viewing("alice", "lesson", false);
+    node.settle();
+    earlier.recorder.connected("alice");
+    earlier.settle();
+    for (NodeLease lease : List.of(node.lease, earlier.lease)) {
+      registry.leave(lease).block();
+    }
+    while (Boolean.TRUE.equals(registry.removePage(5).block())) {
+      // The next one.
+    }
+    // Its begin lies in the stay that was ended.
+    node.register("10.0.0.1:7355");
+    node.settle();
+    assertThat(
+            database.rows(
+                """
+                SELECT event, stay = (SELECT min(id) FROM watching_times),
+                       stay = (SELECT max(id) FROM watching_times)
+                FROM presence_events WHERE resource IS NULL ORDER BY id
+                """))
+        .containsExactly(
+            "online|t|f", "device-added|t|f", "device-removed|t|f", "offline|t|f", "online|f|t");
+    assertThat(
+            database.rows(
+                """
+                SELECT event, stay = (SELECT min(id) FROM viewing_times)
+                FROM presence_events WHERE resource IS NOT NULL ORDER BY id
+                """))
+        .containsExactly("view-began|t", "view-ended|t", "view-began|f");
+  }
+
+  @Test
+  void viewsEndBeforeTheStayThatTheyAreIn() {
+    PresencePublisher.enable(connections, true);
+    String told = "SELECT event FROM presence_events WHERE NOT event ~ 'device' ORDER BY id";
+    var node = node("10.0.0.1:7355");
+    node.recorder.connected("alice");
+    node.recorder.viewing("alice", "lesson", false);
+    node.settle();
+    node.pass(Duration.ofSeconds(5));
+    node.recorder.viewed("alice", "lesson", false, false);
+    node.recorder.disconnected("alice");
+    node.settle();
+    assertThat(database.rows(told))
+        .containsExactly("online", "view-began", "view-ended", "offline");
+    database.execute("DELETE FROM presence_events");
+    node.recorder.connected("alice");
+    node.recorder.viewing("alice", "lesson", false);
+    node.settle();
+    registry.leave(node.lease).block();
+    while (Boolean.TRUE.equals(registry.removePage(5).block())) {
+      // The next one.
+    }
+    assertThat(database.rows(told))
+        .containsExactly("online", "view-began", "view-ended", "offline");
+  }
+
+  @Test
+  void idleTimeStaysIdleHoweverOftenItChangesWhilePostgreSqlIsAway() {
+    var node = node("10.0.0.1:7355");
+    node.recorder.viewing("alice", "lesson", false);
+    node.settle();
+    for (int change = 0; change < 280; change++) {
+      node.pass(Duration.ofSeconds(2));
+      boolean idle = change % 2 == 0;
+      node.recorder.viewing("alice", "lesson", idle);
+      node.recorder.viewed("alice", "lesson", !idle, true);
+    }
+    node.pass(Duration.ofSeconds(2));
+    node.recorder.viewed("alice", "lesson", false, true);
+    node.settle();
+    assertThat(
+            database.rows(
+                "SELECT seconds, idle_seconds FROM presence_resource_times("
+                    + "'lesson', '2026-11-23 12:00Z', '2026-11-23 13:00Z')"))
+        .containsExactly("282|280");
+    assertThat(database.violations()).isEmpty();
+  }
+
+  @Test
   void aRemovalThatDiesInTheMiddleOfAPageIsDoneAgain() {
     var dead = node("10.0.0.1:7355");
     var alive = node("10.0.0.2:7355");
@@ -216,6 +388,8 @@ class FencingTest {
     alive.settle();
     silence(dead.lease);
     registry.endDead(LATER).block();
+    // There are no views.
+    assertThat(registry.removePage(3).block()).isTrue();
     assertThat(registry.removePage(3).block()).isTrue();
 
     var held = new CompletableFuture<Boolean>();

@@ -153,7 +153,7 @@ class NodesUnderFaultsTest {
                   database
                       .rows(
                           "SELECT count(*) FILTER (WHERE left_at IS NULL),"
-                              + " count(*) FILTER (WHERE left_at IS NOT NULL AND viewing_removed_at IS NULL)"
+                              + " count(*) FILTER (WHERE left_at IS NOT NULL AND removed_at IS NULL)"
                               + " FROM gateway_nodes")
                       .equals(List.of(NODES + "|0")));
       for (int node = 0; node < NODES; node++) {
@@ -352,18 +352,22 @@ class NodesUnderFaultsTest {
     assertThat(wrong).isEmpty();
   }
 
-  /** A user who was on several nodes while PostgreSQL was away may have been taken for staying. */
+  /**
+   * A user whose stay was open when PostgreSQL went away, and who was on several nodes meanwhile,
+   * may have been taken for staying.
+   */
   private List<Span> maskedFor(List<Term> terms) {
-    return books.outages.stream()
-        .filter(
-            outage ->
-                terms.stream()
-                        .filter(term -> term.end() > outage.begin() && term.begin() < outage.end())
-                        .map(Term::node)
-                        .distinct()
-                        .count()
-                    > 1)
-        .toList();
+    return books.outages.stream().filter(outage -> mayHaveStayed(terms, outage)).toList();
+  }
+
+  private static boolean mayHaveStayed(List<Term> terms, Span outage) {
+    List<Term> meanwhile =
+        terms.stream()
+            .filter(term -> term.end() > outage.begin() && term.begin() < outage.end())
+            .toList();
+    long away = outage.begin() + LINGER + 2 * SLACK;
+    return meanwhile.stream().anyMatch(term -> term.begin() < away)
+        && meanwhile.stream().map(Term::node).distinct().count() > 1;
   }
 
   /** When a user may be recorded as online: true times, and gaps that look like a reload. */

@@ -31,7 +31,11 @@ class PresenceArchiveTest {
   }
 
   private PresenceArchive archive(String settings) {
-    return new PresenceArchive(connections, database.settings(settings));
+    return archive(connections, database.settings(settings));
+  }
+
+  private static PresenceArchive archive(PresenceDatabase connections, PresenceSettings settings) {
+    return new PresenceArchive(connections, settings.archiveAfter(), settings.retention());
   }
 
   private static void move(PresenceArchive archive) {
@@ -154,7 +158,7 @@ class PresenceArchiveTest {
     stay("alice", "65 days", "64 days");
     try (PresenceDatabase migrated = old.open()) {
       assertThat(months()).hasSizeBetween(5, 6);
-      move(new PresenceArchive(migrated, old.settings()));
+      move(archive(migrated, old.settings()));
     }
     assertThat(old.rows("SELECT count(*) FROM watching_times_other")).containsExactly("0");
     assertThat(old.rows("SELECT user_id FROM presence_stays")).containsExactly("alice");
@@ -163,7 +167,7 @@ class PresenceArchiveTest {
   @Test
   void theServiceArchives() throws Exception {
     stay("alice", "3 minutes", "2 minutes");
-    var service = PresenceService.start(database.settings("archive-after = 1s"), "10.0.0.1:7355");
+    var service = PresenceService.start(database.settings("archive-after = 1m"), "10.0.0.1:7355");
     await()
         .untilAsserted(
             () ->

@@ -101,6 +101,10 @@ final class PresenceEvents {
         case "online", "view-began" -> told.add(line + "|began");
         case "offline", "view-ended" ->
             told.add(line + "|" + MICROSECONDS.format(Instant.parse(event.get("at").asText())));
+        case "was-online", "viewed" -> {
+          told.add(line + "|began");
+          told.add(line + "|" + MICROSECONDS.format(Instant.parse(event.get("at").asText())));
+        }
         default -> {}
       }
     }

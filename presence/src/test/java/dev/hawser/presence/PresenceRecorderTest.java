@@ -155,6 +155,8 @@ class PresenceRecorderTest {
     alive.settle();
     silence(dead.lease, "2 s");
     registry.endDead(LATER).block();
+    // There are no views.
+    assertThat(removePage()).isTrue();
     assertThat(removePage()).isTrue();
     assertThat(removePage()).isTrue();
     String open = "SELECT user_id FROM watching_times WHERE terminate_at IS NULL ORDER BY 1";

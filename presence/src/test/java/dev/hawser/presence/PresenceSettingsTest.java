@@ -24,9 +24,10 @@ class PresenceSettingsTest {
         "batch-size = 0 | batch-size is 0, expected at least 1",
         "flush-interval = 0s | flush-interval is PT0S, expected at least 1 ms",
         "node-timeout = 6s | node-timeout is PT6S, expected more than 3 times heartbeat-interval",
-        "archive-after = 7s | archive-after is PT7S, expected at least node-timeout (PT8S)",
+        "archive-after = 59s | archive-after is PT59S, expected at least PT1M, and node-timeout (PT8S)",
+        "node-timeout = 2m, archive-after = 1m | expected at least PT1M, and node-timeout (PT2M)",
         "retention = 1h | retention is PT1H, expected at least PT24H, or forever",
-        "database.max-connections = 3 | max-connections is 3, expected at least 4"
+        "database.max-connections = 5 | max-connections is 5, expected at least 6"
       })
   void aWrongValueIsNamedWithWhatWasExpected(String setting, String message) {
     assertThatThrownBy(() -> settings(setting))

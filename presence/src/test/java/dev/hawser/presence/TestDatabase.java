@@ -4,8 +4,10 @@ import com.typesafe.config.ConfigFactory;
 import dev.hawser.deploy.embedded.EmbeddedPostgreSql;
 import java.sql.DriverManager;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /** An empty database, and what an operator sees in it. */
 public final class TestDatabase {
@@ -58,7 +60,7 @@ public final class TestDatabase {
 
   /** Moves all stays to the archive that ended some seconds ago. */
   public void archive(PresenceDatabase database) {
-    var archive = new PresenceArchive(database, settings("archive-after = 1s"));
+    var archive = new PresenceArchive(database, Duration.ofSeconds(1), Optional.empty());
     while (archive.movePage()) {
       // The next page.
     }

@@ -176,10 +176,10 @@ public final class ClientConnection implements Receiver {
       tell(() -> services.sessions().detach(id));
     }
     if (wasConnected) {
-      tell(() -> services.listener().disconnected(identity.user()));
       if (viewing != null) {
         tell(() -> services.listener().viewing(identity.user(), viewing, null));
       }
+      tell(() -> services.listener().disconnected(identity.user()));
     }
     tell(() -> services.listener().closed(code));
   }

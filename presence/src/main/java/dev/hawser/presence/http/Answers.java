@@ -172,6 +172,9 @@ public final class Answers {
 
   /** The counts that {@code watching_times.nodes} holds. */
   Map<String, Integer> counts(String nodes) {
+    if (nodes.equals("{}")) {
+      return Map.of();
+    }
     try {
       return json.readValue(nodes, COUNTS);
     } catch (JsonProcessingException impossible) {
