@@ -48,6 +48,9 @@ public final class R2dbcJournal extends AsyncWriteJournal {
   private record Event(
       String actor, long number, String writer, String manifest, String[] tags, Stored stored) {}
 
+  /** A row, which may have a form that nobody knows: that is its actor's trouble alone. */
+  private record Found(long number, long at, String writer, String manifest, Stored stored) {}
+
   private record Replay(String actor, long from, long to, long most) {}
 
   private record Deletion(String actor, long to) {}
@@ -55,8 +58,7 @@ public final class R2dbcJournal extends AsyncWriteJournal {
   private final JournalDatabase journal = JournalDatabase.get(context().system());
   private final Batches<List<Event>, Optional<Throwable>> writes =
       new Batches<>(MOST_WRITES, MOST_BYTES, R2dbcJournal::size, this::write);
-  private final Batches<Replay, List<PersistentRepr>> replays =
-      new Batches<>(MOST_READS, this::replay);
+  private final Batches<Replay, List<Found>> replays = new Batches<>(MOST_READS, this::replay);
   private final Batches<String, Long> highest = new Batches<>(MOST_READS, this::highest);
   private final Batches<Deletion, Boolean> deletions = new Batches<>(MOST_READS, this::delete);
 
@@ -198,23 +200,23 @@ public final class R2dbcJournal extends AsyncWriteJournal {
         .ask(new Replay(wanted.actor(), wanted.from(), wanted.to(), page))
         .thenCompose(
             events -> {
-              events.forEach(receiver);
+              events.forEach(event -> receiver.accept(message(wanted.actor(), event)));
               return events.size() < page
                   ? CompletableFuture.completedFuture(null)
                   : replay(
                       new Replay(
                           wanted.actor(),
-                          events.getLast().sequenceNr() + 1,
+                          events.getLast().number() + 1,
                           wanted.to(),
                           wanted.most() - page),
                       receiver);
             });
   }
 
-  private CompletionStage<List<List<PersistentRepr>>> replay(List<Replay> asked) {
-    List<List<PersistentRepr>> found =
+  private CompletionStage<List<List<Found>>> replay(List<Replay> asked) {
+    List<List<Found>> found =
         IntStream.range(0, asked.size())
-            .mapToObj(i -> (List<PersistentRepr>) new ArrayList<PersistentRepr>())
+            .mapToObj(i -> (List<Found>) new ArrayList<Found>())
             .toList();
     return query(
             """
@@ -230,7 +232,7 @@ public final class R2dbcJournal extends AsyncWriteJournal {
             """,
             row -> {
               int number = Math.toIntExact(requireNonNull(row.get("number", Long.class))) - 1;
-              return found.get(number).add(message(asked.get(number).actor(), row));
+              return found.get(number).add(found(row));
             },
             asked.stream().map(Replay::actor).toArray(String[]::new),
             asked.stream().map(Replay::from).toArray(Long[]::new),
@@ -239,21 +241,28 @@ public final class R2dbcJournal extends AsyncWriteJournal {
         .thenApply(rows -> found);
   }
 
-  private PersistentRepr message(String actor, Row row) {
-    var stored =
+  private static Found found(Row row) {
+    return new Found(
+        requireNonNull(row.get("seq_nr", Long.class)),
+        requireNonNull(row.get("at", Long.class)),
+        requireNonNull(row.get("writer", String.class)),
+        requireNonNull(row.get("adapter_manifest", String.class)),
         new Stored(
             requireNonNull(row.get("event_ser_id", Integer.class)),
             requireNonNull(row.get("event_ser_manifest", String.class)),
-            requireNonNull(row.get("event_payload", byte[].class)));
+            requireNonNull(row.get("event_payload", byte[].class))));
+  }
+
+  private PersistentRepr message(String actor, Found event) {
     return PersistentRepr.apply(
-            journal.restore(stored),
-            requireNonNull(row.get("seq_nr", Long.class)),
+            journal.restore(event.stored()),
+            event.number(),
             actor,
-            requireNonNull(row.get("adapter_manifest", String.class)),
+            event.manifest(),
             false,
             ActorRef.noSender(),
-            requireNonNull(row.get("writer", String.class)))
-        .withTimestamp(requireNonNull(row.get("at", Long.class)));
+            event.writer())
+        .withTimestamp(event.at());
   }
 
   @Override

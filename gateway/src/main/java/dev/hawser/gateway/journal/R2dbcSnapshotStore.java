@@ -39,8 +39,7 @@ public final class R2dbcSnapshotStore extends SnapshotStore {
   private final JournalDatabase journal = JournalDatabase.get(context().system());
   private final Batches<Snapshot, Boolean> saves =
       new Batches<>(MOST, MOST_BYTES, snapshot -> snapshot.stored().bytes().length, this::save);
-  private final Batches<Selection, Optional<SelectedSnapshot>> loads =
-      new Batches<>(MOST, this::load);
+  private final Batches<Selection, Optional<Snapshot>> loads = new Batches<>(MOST, this::load);
   private final Batches<Selection, Boolean> deletions = new Batches<>(MOST, this::delete);
 
   @Override
@@ -98,11 +97,13 @@ public final class R2dbcSnapshotStore extends SnapshotStore {
   @Override
   public Future<Optional<SelectedSnapshot>> doLoadAsync(
       String actor, SnapshotSelectionCriteria criteria) {
-    return FutureConverters.asScala(loads.ask(new Selection(actor, criteria)));
+    // One that has a form that nobody knows is its actor's trouble alone.
+    return FutureConverters.asScala(
+        loads.ask(new Selection(actor, criteria)).thenApply(found -> found.map(this::selected)));
   }
 
-  private CompletionStage<List<Optional<SelectedSnapshot>>> load(List<Selection> asked) {
-    List<Optional<SelectedSnapshot>> found =
+  private CompletionStage<List<Optional<Snapshot>>> load(List<Selection> asked) {
+    List<Optional<Snapshot>> found =
         new ArrayList<>(Collections.nCopies(asked.size(), Optional.empty()));
     return query(
             """
@@ -117,24 +118,27 @@ public final class R2dbcSnapshotStore extends SnapshotStore {
             """,
             row -> {
               int number = Math.toIntExact(requireNonNull(row.get("number", Long.class))) - 1;
-              return found.set(number, Optional.of(selected(asked.get(number).actor(), row)));
+              return found.set(number, Optional.of(snapshot(asked.get(number).actor(), row)));
             },
             criteria(asked))
         .thenApply(rows -> found);
   }
 
-  private SelectedSnapshot selected(String actor, Row row) {
-    var stored =
+  private static Snapshot snapshot(String actor, Row row) {
+    return new Snapshot(
+        actor,
+        requireNonNull(row.get("seq_nr", Long.class)),
+        requireNonNull(row.get("write_timestamp", Long.class)),
         new Stored(
             requireNonNull(row.get("ser_id", Integer.class)),
             requireNonNull(row.get("ser_manifest", String.class)),
-            requireNonNull(row.get("snapshot", byte[].class)));
+            requireNonNull(row.get("snapshot", byte[].class))));
+  }
+
+  private SelectedSnapshot selected(Snapshot found) {
     return SelectedSnapshot.create(
-        new SnapshotMetadata(
-            actor,
-            requireNonNull(row.get("seq_nr", Long.class)),
-            requireNonNull(row.get("write_timestamp", Long.class))),
-        journal.restore(stored));
+        new SnapshotMetadata(found.actor(), found.number(), found.at()),
+        journal.restore(found.stored()));
   }
 
   @Override
