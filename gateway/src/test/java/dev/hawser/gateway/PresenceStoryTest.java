@@ -165,6 +165,14 @@ class PresenceStoryTest {
     }
   }
 
+  private static void awaitViewer(TestNode node, boolean idle) {
+    await()
+        .untilAsserted(
+            () ->
+                assertThat(node.api("/api/resources/lesson%207/viewers").body())
+                    .contains("\"user\":\"alice\"", "\"idle\":" + idle));
+  }
+
   /** What clients look at is in the table, in an answer, and told with the rest on Kafka. */
   @Test
   void whatUsersLookAtAndWhenTheyComeAndGoIsTold() throws Exception {
@@ -172,12 +180,9 @@ class PresenceStoryTest {
     try {
       Tab tab = open(node, Door.NETTY, "alice");
       call(tab, "viewing", "{\"resource\": \"lesson 7\"}");
+      awaitViewer(node, false);
       call(tab, "idle", "{\"idle\": true}");
-      await()
-          .untilAsserted(
-              () ->
-                  assertThat(node.api("/api/resources/lesson%207/viewers").body())
-                      .contains("\"user\":\"alice\"", "\"idle\":true"));
+      awaitViewer(node, true);
       tab.close();
       List<String> told =
           parts.records("hawser.presence", 6).stream()
