@@ -245,6 +245,32 @@ class FencingTest {
   }
 
   @Test
+  void whatIsInTheArchiveIsNotInsertedAgain() {
+    var fenced = node("10.0.0.1:7355");
+    fenced.recorder.connected("alice");
+    fenced.recorder.viewing("alice", "lesson", false);
+    fenced.settle();
+    fenced.pass(Duration.ofMinutes(15));
+    fenced.recorder.viewed("alice", "lesson", false, false);
+    fenced.recorder.disconnected("alice");
+    database.execute("UPDATE gateway_nodes SET last_seen_at = '2026-11-23 12:10Z'");
+    assertThat(registry.endDead(LATER).block()).hasSize(1);
+    while (Boolean.TRUE.equals(registry.removePage(5).block())) {
+      // The next one.
+    }
+    database.archive(connections);
+    fenced.register("10.0.0.1:7355");
+    assertThat(fenced.settle()).isTrue();
+    String spans =
+        "SELECT to_char(join_at, 'MI:SS') || '-' || to_char(terminate_at, 'MI:SS') FROM %s"
+            + " ORDER BY join_at";
+    assertThat(database.rows(spans.formatted("presence_stays")))
+        .containsExactly("00:00-10:00", "10:00-15:00");
+    assertThat(database.rows(spans.formatted("viewing_stays")))
+        .containsExactly("00:00-10:00", "10:00-15:00");
+  }
+
+  @Test
   void whatAFencedNodeCouldNotWriteIsWrittenWhenItRegistersAgain() {
     var fenced = node("10.0.0.1:7355");
     fenced.recorder.connected("alice");
