@@ -25,6 +25,7 @@ import org.apache.pekko.actor.typed.PostStop;
 import org.apache.pekko.actor.typed.Signal;
 import org.apache.pekko.actor.typed.javadsl.AbstractMatchingBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.apache.pekko.actor.typed.javadsl.Adapter;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.cluster.UniqueAddress;
 import org.apache.pekko.cluster.sharding.ShardCoordinator.ShardAllocationStrategy;
@@ -854,7 +855,10 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
     if (needed && !idleTimer) {
       getContext().setReceiveTimeout(node.settings().idleTimeout(), Timer.IDLE);
     } else if (!needed && idleTimer) {
-      getContext().cancelReceiveTimeout();
+      // The typed context forgets the message, and delivers null for a timeout that is in the
+      // mailbox.
+      Adapter.toClassic(getContext())
+          .setReceiveTimeout(scala.concurrent.duration.Duration.Undefined());
     }
     idleTimer = needed;
   }

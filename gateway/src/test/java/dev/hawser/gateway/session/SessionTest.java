@@ -17,6 +17,8 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
@@ -369,6 +371,42 @@ class SessionTest {
     assertThat(user.inMemory()).isTrue();
     user.push(1, null);
     assertThat(tab.outbox.next()).isEqualTo(user.pushed(1));
+  }
+
+  /**
+   * A node has no processor left for its sessions: the message and the end of the idle time wait.
+   */
+  @Test
+  void aSessionThatIsFoundIdleWithAMessageBeforeItGoesOn() throws Exception {
+    var user = KICKING.newUser();
+    user.ask(replyTo -> new Session.Refresh(1, 0, replyTo));
+    // As many as Pekko's default dispatcher has.
+    int processors = Math.clamp(Runtime.getRuntime().availableProcessors(), 8, 64);
+    var taken = new CountDownLatch(processors);
+    var released = new CountDownLatch(1);
+    for (int processor = 0; processor < processors; processor++) {
+      KICKING
+          .kit
+          .system()
+          .executionContext()
+          .execute(
+              () -> {
+                taken.countDown();
+                try {
+                  released.await();
+                } catch (InterruptedException interrupted) {
+                  Thread.currentThread().interrupt();
+                }
+              });
+    }
+    assertThat(taken.await(10, TimeUnit.SECONDS)).isTrue();
+    var tab = user.connect();
+    Thread.sleep(IDLE.multipliedBy(2).toMillis());
+    released.countDown();
+    assertThat(tab.outbox.next()).isEqualTo("attached");
+    user.push(1, null);
+    assertThat(tab.outbox.next()).isEqualTo(user.pushed(1));
+    assertThat(tab.outbox.already()).isNull();
   }
 
   @Test
