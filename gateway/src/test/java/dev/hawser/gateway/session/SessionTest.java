@@ -105,15 +105,16 @@ class SessionTest {
 
     /** Pushes, and waits for the acknowledgement. */
     void push(int offset, @Nullable Tab excluded) {
-      var acknowledged = node.kit.<Done>createTestProbe();
+      ask(replyTo -> pushing(offset, excluded == null ? 0 : excluded.connection, replyTo));
+    }
+
+    Session.Push pushing(int offset, long excluded, ActorRef<Done> replyTo) {
       var payload = new Payload(("{\"n\":" + offset + "}").getBytes(UTF_8));
-      tell(
-          new Session.Push(
-              new PushEvent(id, null, null, null, true, Map.of(), payload),
-              offset + 1,
-              excluded == null ? 0 : excluded.connection,
-              acknowledged.ref()));
-      acknowledged.expectMessage(Duration.ofSeconds(10), Done.getInstance());
+      return new Session.Push(
+          new PushEvent(id, null, null, null, true, Map.of(), payload),
+          offset + 1,
+          excluded,
+          replyTo);
     }
 
     /** Asks, and waits for the acknowledgement. */
@@ -371,6 +372,26 @@ class SessionTest {
     assertThat(user.inMemory()).isTrue();
     user.push(1, null);
     assertThat(tab.outbox.next()).isEqualTo(user.pushed(1));
+  }
+
+  @Test
+  @SuppressWarnings("NullAway") // Nobody to answer to is what makes it fail.
+  void theConnectionsOfASessionThatFailsComeToANewOne() {
+    var user = KICKING.newUser();
+    var tab = user.connected();
+    user.push(1, null);
+    assertThat(tab.outbox.next()).isEqualTo(user.pushed(1));
+    user.tell(new Session.Refresh(1, 0, null));
+    assertThat(tab.outbox.next()).startsWith("refresh");
+    // What meets a session that fails is sent again by who sent it.
+    ActorRef<Done> ignored = KICKING.kit.<Done>createTestProbe().ref();
+    await()
+        .until(
+            () -> {
+              user.tell(user.pushing(2, 0, ignored));
+              return user.pushed(2).equals(tab.outbox.already());
+            });
+    assertThat(tab.outbox.already()).isNull();
   }
 
   /**
