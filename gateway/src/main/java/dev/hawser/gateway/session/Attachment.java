@@ -200,7 +200,7 @@ final class Attachment implements Outbox {
   synchronized void close() {
     if (!closed) {
       closed = true;
-      all.uncount(owner);
+      all.ended(this, owner);
       owner = null;
     }
   }
@@ -211,7 +211,7 @@ final class Attachment implements Outbox {
   }
 
   private void own(@Nullable UniqueAddress node) {
-    all.count(owner, node);
+    all.owned(this, owner, node);
     owner = node;
   }
 }

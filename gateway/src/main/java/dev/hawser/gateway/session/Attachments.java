@@ -41,7 +41,10 @@ public final class Attachments implements Sessions {
   private static final Duration ORPHAN_DELAY = Duration.ofMillis(500);
 
   private final Map<Long, Attachment> attachments = new ConcurrentHashMap<>();
-  private final AtomicInteger unowned = new AtomicInteger();
+
+  /** Those without a session. Few at most times: what looks for them must not look at all. */
+  private final Set<Attachment> unowned = ConcurrentHashMap.newKeySet();
+
   private final AtomicInteger ownedHere = new AtomicInteger();
   private final ActorSystem<?> system;
   private final ClusterSharding sharding;
@@ -106,7 +109,7 @@ public final class Attachments implements Sessions {
 
   /** Connections that have no session at the moment. */
   public int waiting() {
-    return unowned.get();
+    return unowned.size();
   }
 
   /** What every gateway node says about itself; one that does not answer in time is left out. */
@@ -162,7 +165,7 @@ public final class Attachments implements Sessions {
       @Nullable StreamPosition since,
       Receiver receiver) {
     var attachment = new Attachment(this, user, connection, device, since, receiver);
-    unowned.incrementAndGet();
+    unowned.add(attachment);
     attachments.put(connection, attachment);
     sendIfDue(attachment);
   }
@@ -213,8 +216,8 @@ public final class Attachments implements Sessions {
 
   /** Sends for all that are due. */
   void sendDue() {
-    if (unowned.get() > 0) {
-      attachments.values().forEach(this::sendIfDue);
+    if (!unowned.isEmpty()) {
+      unowned.forEach(this::sendIfDue);
     }
   }
 
@@ -252,20 +255,24 @@ public final class Attachments implements Sessions {
   }
 
   /** An attachment's owner changes; null for none. */
-  void count(@Nullable UniqueAddress from, @Nullable UniqueAddress to) {
-    counter(from, -1);
-    counter(to, 1);
+  void owned(Attachment attachment, @Nullable UniqueAddress from, @Nullable UniqueAddress to) {
+    if (to == null) {
+      unowned.add(attachment);
+    } else {
+      unowned.remove(attachment);
+    }
+    countHere(from, -1);
+    countHere(to, 1);
   }
 
   /** An attachment is gone that had this owner. */
-  void uncount(@Nullable UniqueAddress owner) {
-    counter(owner, -1);
+  void ended(Attachment attachment, @Nullable UniqueAddress owner) {
+    unowned.remove(attachment);
+    countHere(owner, -1);
   }
 
-  private void counter(@Nullable UniqueAddress owner, int step) {
-    if (owner == null) {
-      unowned.addAndGet(step);
-    } else if (owner.equals(self)) {
+  private void countHere(@Nullable UniqueAddress owner, int step) {
+    if (self.equals(owner)) {
       ownedHere.addAndGet(step);
     }
   }

@@ -170,9 +170,12 @@ abstract class WebSocket extends ChannelInboundHandlerAdapter
 
   // What the server does.
 
-  /** Whether more than the allowed number of bytes waits for a client that reads too slowly. */
+  /**
+   * Whether more than the allowed number of bytes waits for a client that reads too slowly. One
+   * that has gone is not slow, though nothing can be written to it.
+   */
   final boolean isCongested() {
-    return context != null && !context.channel().isWritable();
+    return context != null && context.channel().isActive() && !context.channel().isWritable();
   }
 
   /** Whether the client is read from; what it sends meanwhile waits in the sockets' buffers. */
