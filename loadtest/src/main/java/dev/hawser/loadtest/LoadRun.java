@@ -34,7 +34,7 @@ import org.jspecify.annotations.Nullable;
 final class LoadRun {
 
   private static final Duration SETTLE = Duration.ofSeconds(1);
-  private static final Duration DRAIN_LIMIT = Duration.ofSeconds(15);
+  private static final Duration DRAIN_LIMIT = Duration.ofSeconds(60);
   private static final Duration CONNECT_SLACK = Duration.ofSeconds(60);
 
   /** What the calm before a storm may take, and its part of the whole. */

@@ -10,9 +10,20 @@ import org.apache.pekko.cluster.UniqueAddress;
  * The way to a connection on another node: through the edge there.
  *
  * @param node where the socket is
+ * @param has what the connection had when it came: a session that is fed the recent past need not
+ *     send all of that to another node again
  */
-record RemoteOutbox(long id, String device, ActorRef<Edge.Message> edge, UniqueAddress node)
+record RemoteOutbox(
+    long id, String device, ActorRef<Edge.Message> edge, UniqueAddress node, long has)
     implements Outbox {
+
+  RemoteOutbox(long id, String device, ActorRef<Edge.Message> edge, UniqueAddress node) {
+    this(id, device, edge, node, 0);
+  }
+
+  RemoteOutbox having(long offset) {
+    return new RemoteOutbox(id, device, edge, node, offset);
+  }
 
   boolean sharesEdgeWith(Outbox other) {
     return other instanceof RemoteOutbox remote && remote.edge.equals(edge);

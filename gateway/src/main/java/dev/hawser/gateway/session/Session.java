@@ -513,7 +513,13 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       unsure = new HashMap<>(unsure);
       unsure.put(outbox.id(), 0L);
     }
-    var excess = state.attach(outbox, node.nodes());
+    StreamPosition since = since(attach);
+    StreamPosition covered = since != null && log.covers(since.offset()) ? since : null;
+    Outbox kept =
+        covered != null && outbox instanceof RemoteOutbox remote
+            ? remote.having(covered.offset())
+            : outbox;
+    var excess = state.attach(kept, node.nodes());
     if (excess != null) {
       boolean rejected = excess.id() == outbox.id();
       // Its place may be taken by its own last connection, on a node that has just died.
@@ -524,15 +530,14 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
         return;
       }
     }
-    StreamPosition since = since(attach);
     if (since == null) {
       acknowledge(outbox.device(), 0);
       begin(attach);
       return;
     }
     acknowledge(outbox.device(), attach.acknowledged());
-    if (log.covers(since.offset())) {
-      answer(outbox, since, true, log.since(since.offset()));
+    if (covered != null) {
+      answer(outbox, covered, true, log.since(covered.offset()));
     } else {
       begin(attach);
     }
@@ -788,7 +793,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
         here.push(event, encoded, previous);
       }
     }
-    tellEdges(together -> new Edge.Deliver(together, event, previous));
+    tellEdges(event.offset(), together -> new Edge.Deliver(together, event, previous));
   }
 
   /**
@@ -796,17 +801,26 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
    * What the connections lack is still in the log, or in the mailbox.
    */
   private void tellRemoteTop() {
-    tellEdges(together -> new Edge.Nothing(together, log.top(), log.top()));
+    tellEdges(log.top(), together -> new Edge.Nothing(together, log.top(), log.top()));
   }
 
-  /** What goes to several connections on another node goes there once. */
-  private void tellEdges(Function<long[], Edge.Message> message) {
-    List<Outbox> connections = state.connections();
-    for (int i = 0; i < connections.size(); i++) {
-      if (connections.get(i) instanceof RemoteOutbox remote
-          && connections.subList(0, i).stream().noneMatch(remote::sharesEdgeWith)) {
+  /**
+   * What goes to several connections on another node goes there once.
+   *
+   * @param offset of what is told: those that had it when they came are left out
+   */
+  private void tellEdges(long offset, Function<long[], Edge.Message> message) {
+    List<RemoteOutbox> remotes = new ArrayList<>(0);
+    for (Outbox connection : state.connections()) {
+      if (connection instanceof RemoteOutbox remote && remote.has() < offset) {
+        remotes.add(remote);
+      }
+    }
+    for (int i = 0; i < remotes.size(); i++) {
+      RemoteOutbox remote = remotes.get(i);
+      if (remotes.subList(0, i).stream().noneMatch(remote::sharesEdgeWith)) {
         long[] together =
-            connections.stream().filter(remote::sharesEdgeWith).mapToLong(Outbox::id).toArray();
+            remotes.stream().filter(remote::sharesEdgeWith).mapToLong(Outbox::id).toArray();
         remote.edge().tell(message.apply(together));
       }
     }

@@ -60,11 +60,16 @@ class SessionTest {
     final Attachments attachments;
 
     Node(DevicePolicy policy) {
+      this(policy, 0);
+    }
+
+    /** Of partitions with so many records. */
+    Node(DevicePolicy policy, long records) {
       var cluster = Cluster.get(kit.system());
       cluster.manager().tell(Join.create(cluster.selfMember().address()));
       var feeds = new Feeds(8, "epoch");
       for (int shard = 0; shard < feeds.shards(); shard++) {
-        feeds.started(shard, 0, 0);
+        feeds.started(shard, 0, records);
       }
       attachments = Attachments.start(kit.system(), feeds, "ws://here", () -> true, 1_000, "test");
       Session.init(sharding, cluster, settings(policy), feeds, null, attachments.nodes(), null);
@@ -303,10 +308,16 @@ class SessionTest {
 
   /** A connection on another node, whose edge is played by the probe. */
   private static long attachElsewhere(User user, TestProbe<Edge.Message> edge) {
+    return attachElsewhere(user, null, edge);
+  }
+
+  private static long attachElsewhere(
+      User user, @Nullable StreamPosition since, TestProbe<Edge.Message> edge) {
     long connection = CONNECTIONS.incrementAndGet();
     var here = Cluster.get(user.node.kit.system()).selfMember().uniqueAddress();
     var elsewhere = new UniqueAddress(here.address(), here.longUid() + 1);
-    user.tell(new Session.Attach(null, 0, new RemoteOutbox(connection, "", edge.ref(), elsewhere)));
+    user.tell(
+        new Session.Attach(since, 0, new RemoteOutbox(connection, "", edge.ref(), elsewhere)));
     assertThat(edge.expectMessageClass(Edge.Attached.class).connection()).isEqualTo(connection);
     return connection;
   }
@@ -326,6 +337,27 @@ class SessionTest {
       assertThat(deliver.event().offset()).isEqualTo(offset);
     }
     edge.expectNoMessage(Duration.ofMillis(200));
+  }
+
+  @Test
+  void whatAConnectionHasIsNotSentToItsNodeAgainWhileItsSessionIsFedThePast() {
+    var node = new Node(new DevicePolicy(2, Excess.KICK_OLDEST), 6);
+    var user = node.newUser();
+    var edge = node.kit.<Edge.Message>createTestProbe();
+    user.push(1, null);
+    long connection = attachElsewhere(user, new StreamPosition(4, "epoch"), edge);
+    for (int offset = 2; offset <= 5; offset++) {
+      user.push(offset, null);
+    }
+
+    for (long offset : new long[] {5, 6}) {
+      var deliver = edge.expectMessageClass(Edge.Deliver.class);
+      assertThat(deliver.connections()).containsExactly(connection);
+      assertThat(deliver.event().offset()).isEqualTo(offset);
+      assertThat(deliver.previous()).isEqualTo(offset - 1);
+    }
+    edge.expectNoMessage(Duration.ofMillis(200));
+    node.kit.shutdownTestKit();
   }
 
   @Test
