@@ -530,12 +530,7 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
         return;
       }
     }
-    if (since == null) {
-      acknowledge(outbox.device(), 0);
-      begin(attach);
-      return;
-    }
-    acknowledge(outbox.device(), attach.acknowledged());
+    acknowledge(outbox.device(), since == null ? 0 : attach.acknowledged());
     if (covered != null) {
       answer(outbox, covered, true, log.since(covered.offset()));
     } else {
