@@ -125,8 +125,8 @@ final class Connections {
   void tick() {
     long now = System.nanoTime();
     Pace arriving = arrivals;
-    // Those that were refused and will come again count, too: a cluster that is just warming up must
-    // not get a crowd that grows with every second it cannot take it.
+    // Those that were refused and will come again count, too: a cluster that is just warming up
+    // must not get a crowd that grows with every second it cannot take it.
     while (arriving != null && arriving.isDue(now) && started - connected < MAX_OPENING) {
       if (started == plan.users()) {
         arrivals = null;
