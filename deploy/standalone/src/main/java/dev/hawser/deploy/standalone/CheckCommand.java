@@ -24,7 +24,9 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Command;
@@ -35,7 +37,8 @@ import picocli.CommandLine.Option;
     description = {
       "Checks delivery: three nodes, with their own PostgreSQL and Kafka, are killed, paused,"
           + " restarted and cut off while stock clients get numbered events.",
-      "Ends with 0 if nothing was lost, doubled, out of order or falsely told."
+      "Ends with 0 if nothing was lost, doubled, out of order or falsely told.",
+      "Ctrl-C ends the load and the faults; what was until then is judged, within some minutes."
     },
     mixinStandardHelpOptions = true,
     versionProvider = Hawser.Version.class)
@@ -49,6 +52,10 @@ final class CheckCommand implements Callable<Integer> {
 
   private static final int LEAST_OFFSET = 1_000;
   private static final int MOST_OFFSET = 9_000;
+
+  /** Faults are undone, all clients come, and what they got is read. */
+  private static final int JUDGE_MINUTES = 10;
+
   private static final Duration TOKEN_LIFE = Duration.ofDays(7);
 
   @Option(
@@ -100,14 +107,20 @@ final class CheckCommand implements Callable<Integer> {
   /** What runs, newest first: it stops in that order. */
   private final Deque<AutoCloseable> running = new ArrayDeque<>();
 
+  /** Null until the load begins. */
+  private volatile @Nullable DeliveryCheck loaded;
+
+  private final CountDownLatch judged = new CountDownLatch(1);
+
   @Override
   public Integer call() throws Exception {
-    var ending = new Thread(this::stop, "hawser-check-stop");
+    var ending = new Thread(this::end, "hawser-check-stop");
     Runtime.getRuntime().addShutdownHook(ending);
     try {
       return check();
     } finally {
       stop();
+      judged.countDown();
       if (!isStopping(ending)) {
         Runtime.getRuntime().removeShutdownHook(ending);
       }
@@ -116,6 +129,20 @@ final class CheckCommand implements Callable<Integer> {
 
   private static boolean isStopping(Thread hook) {
     return hook.getState() != Thread.State.NEW;
+  }
+
+  /** The process ends when this does. */
+  private void end() {
+    DeliveryCheck current = loaded;
+    if (current != null) {
+      current.finish();
+      try {
+        var unused = judged.await(JUDGE_MINUTES, TimeUnit.MINUTES);
+      } catch (InterruptedException interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+    stop();
   }
 
   private int check() throws Exception {
@@ -161,6 +188,7 @@ final class CheckCommand implements Callable<Integer> {
                 places,
                 user -> Development.token(user, TOKEN_LIFE, Development.SECRET),
                 System.out));
+    loaded = check;
     Verdict verdict = check.run();
     verdict.write(results);
     System.out.println();

@@ -15,6 +15,8 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
 
 /**
@@ -81,6 +83,7 @@ public final class DeliveryCheck implements AutoCloseable {
   private final Proxy proxy;
   private final EventLog log;
   private final Crowd crowd;
+  private final CountDownLatch finish = new CountDownLatch(1);
 
   /**
    * Starts the nodes. PostgreSQL and Kafka run, with database and topics.
@@ -128,8 +131,9 @@ public final class DeliveryCheck implements AutoCloseable {
     crowd.load();
     var nemesis = new Nemesis(plan, nodes, postgreSql, kafka, proxy, progress);
     var broken = CompletableFuture.runAsync(nemesis::run, task -> Thread.ofPlatform().start(task));
-    while (progress.now() < end || !broken.isDone()) {
-      Thread.sleep(REPORT_INTERVAL);
+    while (progress.now() < end
+        && !finish.await(
+            Math.min(REPORT_INTERVAL.toNanos(), end - progress.now()), TimeUnit.NANOSECONDS)) {
       progress.say(
           String.format(
               Locale.ROOT,
@@ -138,8 +142,14 @@ public final class DeliveryCheck implements AutoCloseable {
               log.acknowledged(),
               crowd.connected()));
     }
+    nemesis.end();
     broken.join();
-    progress.say("no more faults");
+    if (finish.getCount() == 0) {
+      progress.note("ended before its time");
+    }
+    progress.note(
+        "no more faults; %d of %d that were planned had their turn"
+            .formatted(nemesis.deeds().size(), plan.faults().size()));
     Thread.sleep(CALM);
     crowd.stopLoad();
     for (NodeUnderTest node : nodes) {
@@ -169,6 +179,11 @@ public final class DeliveryCheck implements AutoCloseable {
         progress.notes(),
         events,
         crowd.histories());
+  }
+
+  /** Ends the load and the faults before their time; what was is judged. From any thread. */
+  public void finish() {
+    finish.countDown();
   }
 
   /** Those who are there all the time. */

@@ -9,6 +9,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 
 /** Breaks what the plan says, track by track, and puts it right again. */
 final class Nemesis {
@@ -26,6 +28,7 @@ final class Nemesis {
   private final Proxy proxy;
   private final Progress progress;
   private final List<Deed> deeds = new ArrayList<>();
+  private final CountDownLatch ended = new CountDownLatch(1);
 
   Nemesis(
       Plan plan,
@@ -42,7 +45,7 @@ final class Nemesis {
     this.progress = progress;
   }
 
-  /** Does it all; returns when all is as before. */
+  /** Does it all, or what it gets to until {@link #end}; returns when all is as before. */
   void run() {
     long begin = System.nanoTime();
     CompletableFuture<?>[] tracks =
@@ -50,6 +53,11 @@ final class Nemesis {
             .map(track -> CompletableFuture.runAsync(() -> run(track, begin), Nemesis::inThread))
             .toArray(CompletableFuture<?>[]::new);
     CompletableFuture.allOf(tracks).join();
+  }
+
+  /** Begins nothing any more. On a slow machine there may be faults left. */
+  void end() {
+    ended.countDown();
   }
 
   private static void inThread(Runnable task) {
@@ -75,9 +83,9 @@ final class Nemesis {
     try {
       for (Fault fault : plan.faults()) {
         if (fault.kind().track == track) {
-          Duration early = fault.at().minusNanos(System.nanoTime() - begin);
-          if (early.isPositive()) {
-            Thread.sleep(early);
+          long early = fault.at().toNanos() - (System.nanoTime() - begin);
+          if (ended.await(early, TimeUnit.NANOSECONDS)) {
+            return;
           }
           long from = progress.now();
           progress.note(fault.text());
