@@ -71,8 +71,7 @@ final class NodeRegistry {
           WHERE terminate_at IS NULL AND user_id > (SELECT removed_to FROM ended)
           ORDER BY user_id LIMIT $1) AS next),
       affected AS (
-        SELECT %key%, nodes - ended.key AS rest,
-               greatest(ended.last_seen_at, last_left_at) AS left_at
+        SELECT %key%, ended.key, ended.last_seen_at AS left_at, begins IS NOT NULL AS shared
         FROM %table% AS stay, ended
         WHERE terminate_at IS NULL
           AND user_id > (SELECT removed_to FROM ended) AND user_id <= (SELECT last FROM page)
@@ -81,32 +80,41 @@ final class NodeRegistry {
         FOR UPDATE OF stay),
       removed AS (
         UPDATE %table% AS stay
-        SET nodes = affected.rest,
-            terminate_at = CASE WHEN affected.rest = '{}' THEN greatest(
+        SET nodes = '{}',
+            terminate_at = greatest(
               stay.join_at + interval '1 microsecond',
               affected.left_at,
               (SELECT max(past.terminate_at) + interval '1 microsecond'
                FROM %table% AS past
-               WHERE %past% AND past.terminate_at IS NOT NULL)) END,
-            last_left_at = CASE WHEN affected.rest <> '{}' THEN affected.left_at END
+               WHERE %past% AND past.terminate_at IS NOT NULL))
         FROM affected
-        WHERE %affected% AND stay.terminate_at IS NULL)
+        WHERE NOT affected.shared AND %affected% AND stay.terminate_at IS NULL),
+      left_behind AS (
+        SELECT %left%(%key%, key, left_at,
+                      $2 * interval '1 millisecond', $3 * interval '1 millisecond')
+        FROM affected WHERE shared)
       UPDATE gateway_nodes
       SET %removed%_to = coalesce(page.last, ended.removed_to),
           %removed%_at = CASE WHEN page.last IS NULL THEN now() END
-      FROM ended, page WHERE gateway_nodes.incarnation = ended.incarnation
+      FROM ended, page, (SELECT count(*) FROM left_behind) AS done
+      WHERE gateway_nodes.incarnation = ended.incarnation
       RETURNING ended.key, %removed%_at IS NOT NULL AS done
       """;
 
   private static final String REMOVE_STAYS =
-      removePageOf("watching_times", "removed", List.of("user_id"));
+      removePageOf("watching_times", "presence_left_stay", "removed", List.of("user_id"));
 
   private static final String REMOVE_VIEWS =
-      removePageOf("viewing_times", "viewing_removed", List.of("user_id", "resource", "idle"));
+      removePageOf(
+          "viewing_times",
+          "presence_left_view",
+          "viewing_removed",
+          List.of("user_id", "resource", "idle"));
 
-  private static String removePageOf(String table, String removed, List<String> key) {
+  private static String removePageOf(String table, String left, String removed, List<String> key) {
     return REMOVE_PAGE
         .replace("%table%", table)
+        .replace("%left%", left)
         .replace("%removed%", removed)
         .replace("%key%", String.join(", ", key))
         .replace(
@@ -153,11 +161,13 @@ final class NodeRegistry {
       """;
 
   private final PresenceDatabase database;
+  private final Duration linger;
   private final Duration nodeTimeout;
   private final Duration namesakeTimeout;
 
   NodeRegistry(PresenceDatabase database, PresenceSettings settings) {
     this.database = database;
+    this.linger = settings.linger();
     this.nodeTimeout = settings.nodeTimeout();
     this.namesakeTimeout =
         settings.heartbeatInterval().multipliedBy(PresenceSettings.HEARTBEATS_TO_MISS);
@@ -271,7 +281,7 @@ final class NodeRegistry {
               }
               return true;
             },
-            List.of(size))
+            List.of(size, linger.toMillis(), nodeTimeout.toMillis()))
         .map(rows -> !rows.isEmpty());
   }
 

@@ -97,13 +97,13 @@ public final class PresenceRecorder {
     this.wallClock = wallClock;
     this.users =
         new Ledger<>(
-            "SELECT presence_record($1, $2, $3, $4, $5) AS held",
+            "SELECT presence_record($1, $2, $3, $4, $5, $6) AS held",
             "SELECT presence_record_ended($1, $2, $3, $4, $5) AS held",
             new ConnectionCounts<>(settings.linger(), user -> user),
             changes -> Collections.singletonList(column(changes, Change::key, String[]::new)));
     this.views =
         new Ledger<>(
-            "SELECT presence_record_viewing($1, $2, $3, $4, $5, $6, $7) AS held",
+            "SELECT presence_record_viewing($1, $2, $3, $4, $5, $6, $7, $8) AS held",
             "SELECT presence_record_viewing_ended($1, $2, $3, $4, $5, $6, $7) AS held",
             new ConnectionCounts<>(settings.linger(), View::user),
             changes ->
@@ -374,6 +374,9 @@ public final class PresenceRecorder {
             ? column(part, change -> change.begin() + ahead, Long[]::new)
             : column(part, Change::connections, Integer[]::new));
     parameters.add(column(part, change -> change.at() + ahead, Long[]::new));
+    if (!ended) {
+      parameters.add(settings.linger().toMillis());
+    }
     List<Boolean> held;
     try {
       held =

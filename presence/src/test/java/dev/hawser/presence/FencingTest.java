@@ -86,7 +86,7 @@ class FencingTest {
                 connection ->
                     PresenceDatabase.execute(
                             connection,
-                            "SELECT presence_record($1, 0, ARRAY['alice'], ARRAY[0], ARRAY[$2::bigint])",
+                            "SELECT presence_record($1, 0, ARRAY['alice'], ARRAY[0], ARRAY[$2::bigint], 0)",
                             row -> true,
                             List.of(closing.lease.incarnation(), closing.clock.millis() + 1_000))
                         .then(Mono.fromFuture(commit)))
@@ -96,7 +96,7 @@ class FencingTest {
             () -> !database.rows("SELECT FROM pg_locks WHERE mode = 'RowExclusiveLock'").isEmpty());
     opening.recorder.connected("alice");
     var opened = CompletableFuture.supplyAsync(() -> opening.recorder.flush(false));
-    await().until(() -> waitsForALock("presence_record($1, $2, $3, $4, $5)"));
+    await().until(() -> waitsForALock("presence_record($1, $2, $3, $4, $5, $6)"));
     commit.complete(true);
     closed.get(10, TimeUnit.SECONDS);
     assertThat(opened.get(10, TimeUnit.SECONDS)).isTrue();
@@ -311,6 +311,59 @@ class FencingTest {
     late.recorder.disconnected("alice");
     late.settle();
     assertThat(times("alice")).isEqualTo("00:00-00:05, 00:15-00:20, 00:20-");
+    assertThat(database.violations()).isEmpty();
+  }
+
+  /** Nodes write in any order when PostgreSQL was away, or when one of them was paused. */
+  @Test
+  void aUserWasAwayBetweenTwoNodesWhicheverOfThemWritesFirst() {
+    var first = node("10.0.0.1:7355");
+    var second = node("10.0.0.2:7355");
+    var third = node("10.0.0.3:7355");
+    first.recorder.connected("alice");
+    first.settle();
+    first.pass(Duration.ofSeconds(5));
+    first.recorder.disconnected("alice");
+    second.pass(Duration.ofSeconds(10));
+    second.recorder.connected("alice");
+    second.pass(Duration.ofSeconds(5));
+    second.recorder.disconnected("alice");
+    third.pass(Duration.ofSeconds(20));
+    third.recorder.connected("alice");
+    third.settle();
+    second.settle();
+    assertThat(times("alice")).isEqualTo("00:00-");
+    first.settle();
+    assertThat(times("alice")).isEqualTo("00:00-00:05, 00:10-00:15, 00:20-");
+    third.pass(Duration.ofSeconds(5));
+    third.recorder.disconnected("alice");
+    third.settle();
+    assertThat(times("alice")).isEqualTo("00:00-00:05, 00:10-00:15, 00:20-00:25");
+    assertThat(database.violations()).isEmpty();
+  }
+
+  @Test
+  void whoComesFromANodeThatDiedWasAwayOnlyIfThatWasLongDead() {
+    var dead = node("10.0.0.1:7355");
+    var other = node("10.0.0.2:7355");
+    for (String user : List.of("alice", "bob")) {
+      dead.recorder.connected(user);
+    }
+    dead.settle();
+    database.execute(
+        "UPDATE gateway_nodes SET last_seen_at = '2026-11-23 12:00:02Z' WHERE incarnation = "
+            + dead.lease.incarnation());
+    other.pass(Duration.ofMillis(2_900));
+    other.recorder.connected("alice");
+    other.pass(Duration.ofSeconds(7));
+    other.recorder.connected("bob");
+    other.settle();
+    assertThat(registry.endDead(LATER).block()).containsExactly(dead.lease.key());
+    while (Boolean.TRUE.equals(registry.removePage(5).block())) {
+      // The next one.
+    }
+    assertThat(times("alice")).isEqualTo("00:00-");
+    assertThat(times("bob")).isEqualTo("00:00-00:02, 00:09-");
     assertThat(database.violations()).isEmpty();
   }
 

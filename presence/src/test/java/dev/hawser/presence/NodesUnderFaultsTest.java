@@ -70,7 +70,6 @@ class NodesUnderFaultsTest {
     final Map<String, List<Integer>> connections = new HashMap<>();
     final Map<String, Map<Integer, Long>> begins = new HashMap<>();
     final Map<String, List<Term>> terms = new HashMap<>();
-    final List<Span> outages = new ArrayList<>();
     final Set<Integer> closedNodes = new HashSet<>();
 
     void connected(String user, int node) {
@@ -263,14 +262,10 @@ class NodesUnderFaultsTest {
       case SHORT_PAUSE -> pause(node, HEARTBEAT + random.nextLong(HEARTBEAT));
       case LONG_PAUSE -> pause(node, 2 * NODE_TIMEOUT);
       case RESTART_POSTGRESQL -> {
-        long from = System.currentTimeMillis();
         server.stop();
         Thread.sleep(random.nextInt(2_000));
         server.restart();
         Thread.sleep(2 * HEARTBEAT);
-        synchronized (books) {
-          books.outages.add(new Span(from - LINGER - SLACK, System.currentTimeMillis()));
-        }
       }
     }
   }
@@ -316,58 +311,33 @@ class NodesUnderFaultsTest {
     Set<String> users = new HashSet<>(books.terms.keySet());
     users.addAll(recorded.keySet());
     int terms = 0;
-    int spared = 0;
     for (String user : users) {
       List<Term> truth = books.terms.getOrDefault(user, List.of());
       terms += truth.size();
-      List<Span> masked = maskedFor(truth);
-      spared += masked.isEmpty() ? 0 : 1;
       List<Span> told = union(recorded.getOrDefault(user, List.of()));
-      List<Span> allowed = new ArrayList<>(allowed(truth));
-      allowed.addAll(masked);
+      List<Span> allowed = union(allowed(truth));
       for (Span span : told) {
-        if (!isCovered(span, union(allowed))) {
+        if (!isCovered(span, allowed)) {
           wrong.add(user + " was not online all of " + span + ": " + truth);
         }
       }
-      List<Span> toldOrMasked = new ArrayList<>(told);
-      toldOrMasked.addAll(masked);
       for (Span span :
           union(truth.stream().map(term -> new Span(term.begin(), term.end())).toList())) {
         var certain = new Span(span.begin() + TOLERANCE, span.end() - TOLERANCE);
-        if (certain.begin() < certain.end() && !isCovered(certain, union(toldOrMasked))) {
+        if (certain.begin() < certain.end() && !isCovered(certain, told)) {
           wrong.add(user + " was online " + span + ", recorded is " + told);
         }
       }
     }
     System.out.printf(
-        "%s: %d users (%d spared for an outage), %d terms, %d stays, %d wrong%n",
+        "%s: %d users, %d terms, %d stays, %d wrong%n",
         stays,
         users.size(),
-        spared,
         terms,
         recorded.values().stream().mapToInt(List::size).sum(),
         wrong.size());
     assertThat(terms).isGreaterThan(SECONDS * RATE / 6);
     assertThat(wrong).isEmpty();
-  }
-
-  /**
-   * A user whose stay was open when PostgreSQL went away, and who was on several nodes meanwhile,
-   * may have been taken for staying.
-   */
-  private List<Span> maskedFor(List<Term> terms) {
-    return books.outages.stream().filter(outage -> mayHaveStayed(terms, outage)).toList();
-  }
-
-  private static boolean mayHaveStayed(List<Term> terms, Span outage) {
-    List<Term> meanwhile =
-        terms.stream()
-            .filter(term -> term.end() > outage.begin() && term.begin() < outage.end())
-            .toList();
-    long away = outage.begin() + LINGER + 2 * SLACK;
-    return meanwhile.stream().anyMatch(term -> term.begin() < away)
-        && meanwhile.stream().map(Term::node).distinct().count() > 1;
   }
 
   /** When a user may be recorded as online: true times, and gaps that look like a reload. */
