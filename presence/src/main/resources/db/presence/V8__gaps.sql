@@ -29,11 +29,15 @@ RETURN (
 
 -- A node that was killed had the user until some time after it was seen last: who came to another one
 -- meanwhile never left.
-CREATE FUNCTION presence_there_until(begins jsonb, at timestamptz, unsure interval) RETURNS timestamptz
-LANGUAGE sql STABLE
+CREATE FUNCTION presence_there_until(
+  begins jsonb, past tstzmultirange, at timestamptz, unsure interval)
+RETURNS timestamptz LANGUAGE sql STABLE
 RETURN coalesce(
-  (SELECT min(began::timestamptz) FROM jsonb_each_text(begins) AS node (key, began)
-   WHERE began::timestamptz BETWEEN at AND at + unsure), at);
+  (SELECT min(began) FROM (
+     SELECT began::timestamptz FROM jsonb_each_text(begins) AS node (key, began)
+     UNION ALL
+     SELECT lower(told) FROM unnest(past) AS told) AS elsewhere (began)
+   WHERE began BETWEEN at AND at + unsure), at);
 
 CREATE FUNCTION presence_over(begins jsonb, past tstzmultirange, linger interval)
 RETURNS tstzmultirange LANGUAGE sql STABLE
@@ -67,7 +71,8 @@ BEGIN
   rest := stay.begins - key;
   began := greatest((stay.begins ->> key)::timestamptz, stay.join_at);
   known := presence_past(stay.past, tstzrange(began, greatest(
-    presence_there_until(rest, at, linger + silence), began + interval '1 microsecond')));
+    presence_there_until(rest, stay.past, at, linger + silence),
+    began + interval '1 microsecond')));
   over := presence_over(rest, known, linger);
   IF isempty(over) THEN
     UPDATE watching_times SET nodes = stay.nodes - key, begins = rest, past = known
@@ -111,7 +116,8 @@ BEGIN
   rest := view.begins - key;
   began := greatest((view.begins ->> key)::timestamptz, view.join_at);
   known := presence_past(view.past, tstzrange(began, greatest(
-    presence_there_until(rest, at, linger + silence), began + interval '1 microsecond')));
+    presence_there_until(rest, view.past, at, linger + silence),
+    began + interval '1 microsecond')));
   over := presence_over(rest, known, linger);
   IF isempty(over) THEN
     UPDATE viewing_times SET nodes = view.nodes - key, begins = rest, past = known

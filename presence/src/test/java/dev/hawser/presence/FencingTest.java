@@ -346,7 +346,7 @@ class FencingTest {
   void whoComesFromANodeThatDiedWasAwayOnlyIfThatWasLongDead() {
     var dead = node("10.0.0.1:7355");
     var other = node("10.0.0.2:7355");
-    for (String user : List.of("alice", "bob")) {
+    for (String user : List.of("alice", "bob", "carol")) {
       dead.recorder.connected(user);
     }
     dead.settle();
@@ -355,6 +355,10 @@ class FencingTest {
             + dead.lease.incarnation());
     other.pass(Duration.ofMillis(2_900));
     other.recorder.connected("alice");
+    other.recorder.connected("carol");
+    other.settle();
+    other.pass(Duration.ofSeconds(1));
+    other.recorder.disconnected("carol");
     other.pass(Duration.ofSeconds(7));
     other.recorder.connected("bob");
     other.settle();
@@ -363,7 +367,8 @@ class FencingTest {
       // The next one.
     }
     assertThat(times("alice")).isEqualTo("00:00-");
-    assertThat(times("bob")).isEqualTo("00:00-00:02, 00:09-");
+    assertThat(times("bob")).isEqualTo("00:00-00:02, 00:10-");
+    assertThat(times("carol")).isEqualTo("00:00-00:03");
     assertThat(database.violations()).isEmpty();
   }
 
