@@ -241,6 +241,11 @@ public final class Gateway {
     return shutdown.runAll(CoordinatedShutdown.unknownReason());
   }
 
+  /** For tests that make its actors fail. */
+  ActorSystem<?> system() {
+    return system;
+  }
+
   /** Completes when everything has ended. */
   public CompletionStage<Done> terminated() {
     return system.getWhenTerminated();

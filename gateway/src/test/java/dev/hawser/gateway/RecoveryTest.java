@@ -153,6 +153,20 @@ class RecoveryTest {
   }
 
   @Test
+  void whoIsAwayGetsWhatASessionHadThatEndedEarly() throws Exception {
+    PARTS.push("unlucky", "1");
+    await().atMost(PATIENCE).until(() -> node.metric("hawser_events_total{to=\"user\"}") == 1);
+    node.endSession("unlucky");
+    PARTS.push("unlucky", "2");
+    PARTS.awaitCommitted();
+    replaceNode();
+    try (Tab tab = open("unlucky")) {
+      await().atMost(PATIENCE).until(() -> tab.received.size() == 2);
+      assertThat(tab.received).containsExactly("1", "2");
+    }
+  }
+
+  @Test
   void whoNeverWasThereGetsWhatWasKeptAndAnotherTabLaterDoesNot() throws Exception {
     push("offline", "1", "keep");
     push("offline", "2", "drop");

@@ -1,11 +1,16 @@
 package dev.hawser.gateway;
 
 import com.typesafe.config.ConfigValueFactory;
+import dev.hawser.gateway.session.Session;
+import dev.hawser.gateway.session.Shards;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.apache.pekko.actor.ActorRef;
+import org.apache.pekko.actor.PoisonPill;
+import org.apache.pekko.actor.typed.javadsl.Adapter;
 
 /** A node as production starts it, on free ports of loopback, in this process. */
 final class TestNode extends Node implements AutoCloseable {
@@ -48,6 +53,15 @@ final class TestNode extends Node implements AutoCloseable {
   TestNode awaitReady() throws Exception {
     gateway.ready().toCompletableFuture().get(60, TimeUnit.SECONDS);
     return this;
+  }
+
+  /** At once, as when it fails. */
+  void endSession(String user) {
+    Adapter.toClassic(gateway.system())
+        .actorSelection(
+            "/system/sharding/%s/%d/%s"
+                .formatted(Session.KEY.name(), Shards.of(user, Parts.PARTITIONS), user))
+        .tell(PoisonPill.getInstance(), ActorRef.noSender());
   }
 
   private TestNode(Node place, Parts parts, String settings) {

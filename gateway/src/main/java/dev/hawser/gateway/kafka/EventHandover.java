@@ -101,16 +101,20 @@ final class EventHandover {
   /**
    * Completes when the record is where it belongs.
    *
+   * @param generation of the partition's {@link dev.hawser.gateway.session.Feeds}
    * @param revoked whether the node has lost the partition: then its next owner does this
    */
   CompletionStage<?> handOver(
-      ConsumerRecord<byte[], byte[]> record, EventRecord event, BooleanSupplier revoked) {
+      ConsumerRecord<byte[], byte[]> record,
+      EventRecord event,
+      long generation,
+      BooleanSupplier revoked) {
     inFlight.increment();
     Supplier<CompletionStage<?>> attempt =
         switch (event) {
           case EventRecord.ToUser toUser ->
               userAtHome(record, toUser) != null
-                  ? push(record, toUser.event())
+                  ? push(record, toUser.event(), generation)
                   : reroute(record, toUser.event());
           case EventRecord.Inner inner -> () -> CompletableFuture.completedFuture(null);
           case EventRecord.Undeliverable undeliverable ->
@@ -144,14 +148,15 @@ final class EventHandover {
   }
 
   private Supplier<CompletionStage<?>> push(
-      ConsumerRecord<byte[], byte[]> record, PushEvent event) {
+      ConsumerRecord<byte[], byte[]> record, PushEvent event, long generation) {
     events.increment();
     String client = event.excludedClient();
     long excluded = client == null ? 0 : ConnectionId.fromText(client);
     long offset = record.offset() + 1;
     var session = sharding.entityRefFor(Session.KEY, event.user());
     return () ->
-        session.<Done>ask(replyTo -> new Session.Push(event, offset, excluded, replyTo), ATTEMPT);
+        session.<Done>ask(
+            replyTo -> new Session.Push(event, offset, excluded, generation, replyTo), ATTEMPT);
   }
 
   /**

@@ -58,7 +58,9 @@ final class PartitionFeed implements PartitionReader.Feed {
   private final BoundedSourceQueue<ConsumerRecord<byte[], byte[]>> queue;
   private final CompletionStage<Done> done;
   private volatile boolean open;
+  private volatile long generation;
   private volatile boolean ended;
+  private volatile boolean toReadAgain;
 
   /** What could not be committed yet, though it has waited for long enough. */
   private @Nullable HandedOver due;
@@ -105,8 +107,17 @@ final class PartitionFeed implements PartitionReader.Feed {
   /** The partition's sessions are on this node. */
   synchronized void open() {
     if (!ended) {
-      parts.feeds().started(partition, range.start(), range.end());
+      generation =
+          parts.feeds().started(partition, range.start(), range.end(), this::sessionsLostEvents);
       open = true;
+    }
+  }
+
+  /** Nothing that they knew of may be committed by this feed any more. */
+  private synchronized void sessionsLostEvents() {
+    if (!ended) {
+      end();
+      toReadAgain = true;
     }
   }
 
@@ -141,6 +152,11 @@ final class PartitionFeed implements PartitionReader.Feed {
     ended = true;
     parts.feeds().stopped(partition);
     intake.shutdown();
+  }
+
+  @Override
+  public boolean isToBeReadAgain() {
+    return toReadAgain;
   }
 
   @Override
@@ -185,7 +201,7 @@ final class PartitionFeed implements PartitionReader.Feed {
   private CompletionStage<Read> handOver(Read read) {
     return parts
         .handover()
-        .handOver(read.record(), read.event(), this::isEnded)
+        .handOver(read.record(), read.event(), generation, this::isEnded)
         .thenApply(done -> read);
   }
 

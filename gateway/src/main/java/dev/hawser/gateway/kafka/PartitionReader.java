@@ -13,6 +13,7 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.Collectors;
 import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
@@ -74,6 +75,12 @@ final class PartitionReader {
 
     /** Takes no more; finishes what was handed over. */
     void end();
+
+    /**
+     * Whether it has ended by itself, as what was handed over got lost: another one is to begin at
+     * the last commit.
+     */
+    boolean isToBeReadAgain();
 
     /**
      * Completes when it has ended; with a failure if it must be read again from the last commit.
@@ -201,6 +208,7 @@ final class PartitionReader {
         long begin = System.nanoTime();
         boolean all = opened.paused().isEmpty();
         hand(opened.poll(all ? POLL : SHORT_POLL));
+        readAgain(opened);
         pauseAndResume(opened);
         if (System.nanoTime() - commitAt >= 0) {
           commit(opened);
@@ -245,6 +253,62 @@ final class PartitionReader {
       if (feed != null) {
         polled.records(partition).forEach(feed::take);
       }
+    }
+  }
+
+  private void readAgain(KafkaConsumer<byte[], byte[]> from) {
+    Set<TopicPartition> again =
+        feeds.entrySet().stream()
+            .filter(entry -> entry.getValue().isToBeReadAgain())
+            .map(Map.Entry::getKey)
+            .collect(Collectors.toSet());
+    if (again.isEmpty()) {
+      return;
+    }
+    log.warn("sessions of {} have ended early; it is read again from the last commit", again);
+    Map<TopicPartition, OffsetAndMetadata> committed = from.committed(again);
+    for (TopicPartition partition : again) {
+      OffsetAndMetadata last = committed.get(partition);
+      if (last == null) {
+        from.seekToBeginning(List.of(partition));
+      } else {
+        from.seek(partition, last);
+      }
+    }
+    begin(from, again);
+  }
+
+  /** Begins to read partitions where the consumer stands. */
+  private void begin(KafkaConsumer<byte[], byte[]> from, Collection<TopicPartition> gained) {
+    // Read once their feeds are open.
+    from.pause(gained);
+    Map<TopicPartition, Long> ends = from.endOffsets(gained);
+    var ranges = new HashMap<Integer, Range>();
+    for (TopicPartition partition : gained) {
+      end(partition);
+      long start = from.position(partition);
+      ranges.put(partition.partition(), new Range(start, ends.getOrDefault(partition, start)));
+    }
+    partitions.assigned(this, ranges).forEach((partition, feed) -> begin(of(partition), feed));
+  }
+
+  private void begin(TopicPartition partition, Feed feed) {
+    finished.remove(partition);
+    feeds.put(partition, feed);
+    var unused =
+        feed.done()
+            .whenComplete(
+                (done, cause) -> {
+                  if (cause != null) {
+                    fail(cause);
+                  }
+                });
+  }
+
+  private void end(TopicPartition partition) {
+    Feed feed = feeds.remove(partition);
+    if (feed != null) {
+      feed.end();
     }
   }
 
@@ -321,43 +385,12 @@ final class PartitionReader {
 
     @Override
     public void onPartitionsAssigned(Collection<TopicPartition> gained) {
-      // Read once their feeds are open.
-      assigned.pause(gained);
-      Map<TopicPartition, Long> ends = assigned.endOffsets(gained);
-      var ranges = new HashMap<Integer, Range>();
-      for (TopicPartition partition : gained) {
-        end(partition);
-        long start = assigned.position(partition);
-        ranges.put(partition.partition(), new Range(start, ends.getOrDefault(partition, start)));
-      }
-      partitions
-          .assigned(PartitionReader.this, ranges)
-          .forEach((partition, feed) -> begin(of(partition), feed));
-    }
-
-    private void begin(TopicPartition partition, Feed feed) {
-      finished.remove(partition);
-      feeds.put(partition, feed);
-      var unused =
-          feed.done()
-              .whenComplete(
-                  (done, cause) -> {
-                    if (cause != null) {
-                      fail(cause);
-                    }
-                  });
-    }
-
-    private void end(TopicPartition partition) {
-      Feed feed = feeds.remove(partition);
-      if (feed != null) {
-        feed.end();
-      }
+      begin(assigned, gained);
     }
 
     @Override
     public void onPartitionsRevoked(Collection<TopicPartition> lost) {
-      lost.forEach(this::end);
+      lost.forEach(PartitionReader.this::end);
     }
 
     @Override

@@ -20,6 +20,12 @@ public final class Feeds {
   private final AtomicLongArray forgotten;
   private final AtomicLongArray kept;
 
+  /** Counts how often each shard began to be fed, and ended. */
+  private final AtomicLongArray generations;
+
+  /** To be told when a shard has to be fed again from its start. */
+  private final AtomicReferenceArray<Runnable> again;
+
   /** Complete with the offset since which a shard is fed. */
   private final AtomicReferenceArray<CompletableFuture<Long>> starts;
 
@@ -35,6 +41,8 @@ public final class Feeds {
     this.heads = new AtomicLongArray(shards);
     this.forgotten = new AtomicLongArray(shards);
     this.kept = new AtomicLongArray(shards);
+    this.generations = new AtomicLongArray(shards);
+    this.again = new AtomicReferenceArray<>(shards);
     this.starts = new AtomicReferenceArray<>(shards);
     for (int shard = 0; shard < shards; shard++) {
       stopped(shard);
@@ -55,7 +63,7 @@ public final class Feeds {
   public static Feeds untracked(int shards) {
     var feeds = new Feeds(shards, "");
     for (int shard = 0; shard < shards; shard++) {
-      feeds.started(shard, 0, 0);
+      var unused = feeds.started(shard, 0, 0, () -> {});
     }
     return feeds;
   }
@@ -64,13 +72,19 @@ public final class Feeds {
    * From now on all events behind an offset go to their sessions.
    *
    * @param head where the stream ended at that time: what is before is the past
+   * @param readAgain sessions have lost events that are not durable anywhere else; may be called by
+   *     any of them, and must not block
+   * @return goes with each event: one of an earlier generation may still be on its way
    */
-  public void started(int shard, long offset, long head) {
+  public long started(int shard, long offset, long head, Runnable readAgain) {
     heads.set(shard, head);
     forgotten.set(shard, 0);
     kept.set(shard, offset);
+    again.set(shard, readAgain);
+    long generation = generations.incrementAndGet(shard);
     fed.set(shard, offset);
     starts.get(shard).complete(offset);
+    return generation;
   }
 
   /** All events up to this offset have reached their sessions. */
@@ -91,6 +105,8 @@ public final class Feeds {
   /** Another node feeds the shard from now on, or nobody does. */
   public void stopped(int shard) {
     fed.set(shard, NOT_FED);
+    again.set(shard, () -> {});
+    generations.incrementAndGet(shard);
     CompletableFuture<Long> start = starts.get(shard);
     if (start == null || start.isDone()) {
       starts.set(shard, new CompletableFuture<>());
@@ -120,6 +136,16 @@ public final class Feeds {
       return;
     }
     forgotten.accumulateAndGet(shard, offset, Math::max);
+  }
+
+  /** A session of the shard has ended, and had events that are not durable anywhere else. */
+  void lost(int shard) {
+    again.get(shard).run();
+  }
+
+  /** What {@link #started} returned; something else while the shard is not fed. */
+  long generation(int shard) {
+    return generations.get(shard);
   }
 
   /**

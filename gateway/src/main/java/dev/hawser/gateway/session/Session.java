@@ -68,9 +68,11 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
    *
    * @param offset its place in the user's stream, rising
    * @param excluded connection id, 0 for none
+   * @param generation {@link Feeds#started}
    * @param replyTo told when the event was handed to every connection
    */
-  public record Push(PushEvent event, long offset, long excluded, ActorRef<Done> replyTo)
+  public record Push(
+      PushEvent event, long offset, long excluded, long generation, ActorRef<Done> replyTo)
       implements Command {}
 
   /**
@@ -326,6 +328,10 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   public Behavior<Command> onSignal(Signal signal) {
     if (signal instanceof PostStop) {
       node.feeds().forgot(shard, log.top());
+      if (!log.isSecured()) {
+        // The next session would not know of them, and would let them be committed.
+        node.feeds().lost(shard);
+      }
       state.connections().forEach(Outbox::released);
       if (waiting != null) {
         waiting.forEach(each -> each.attach().outbox().released());
@@ -733,8 +739,8 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   }
 
   private void onPush(Push push) {
-    if (!isLocal(push.replyTo())) {
-      // From a node that had the partition before this one: it is ahead of what is fed here.
+    if (!isLocal(push.replyTo()) || push.generation() != node.feeds().generation(shard)) {
+      // From one that had the partition before: it is ahead of what is fed here now.
       return;
     }
     append(new StreamEvent(push.event(), push.offset(), push.excluded()));

@@ -118,6 +118,11 @@ public final class StreamLog {
     secured = Math.max(secured, offset);
   }
 
+  /** Whether that holds for all that is kept here. */
+  public boolean isSecured() {
+    return kept == null || kept.getLast().event().offset() <= secured;
+  }
+
   /** Forgets what is older than it may be, if it is secured. */
   public void expire(long now) {
     if (kept == null) {

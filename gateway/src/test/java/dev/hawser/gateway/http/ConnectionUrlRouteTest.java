@@ -74,7 +74,7 @@ class ConnectionUrlRouteTest {
     var cluster = Cluster.get(KIT.system());
     cluster.manager().tell(Join.create(cluster.selfMember().address()));
     var feeds = new Feeds(2, "epoch");
-    feeds.started(0, 0, 0);
+    feeds.started(0, 0, 0, () -> {});
     nodes =
         Attachments.start(KIT.system(), feeds, "ws://owner", () -> ownerReady, 1, "test").nodes();
     await().until(() -> nodes.urlOf(OWNED).isPresent());

@@ -60,8 +60,8 @@ class AttachmentTest {
   private static Attachments startNode() {
     var cluster = Cluster.get(KIT.system());
     cluster.manager().tell(Join.create(cluster.selfMember().address()));
-    FEEDS.started(FED, 0, 0);
-    FEEDS.started(SECURED, 0, 0);
+    FEEDS.started(FED, 0, 0, () -> {});
+    FEEDS.started(SECURED, 0, 0, () -> {});
     var attachments =
         Attachments.start(KIT.system(), FEEDS, "ws://here", () -> true, 1_000, "test");
     var settings =
@@ -114,7 +114,13 @@ class AttachmentTest {
     var done = KIT.<Done>createTestProbe();
     SHARDING
         .entityRefFor(Session.KEY, user)
-        .tell(new Session.Push(event(offset).event(), offset, 0, done.ref()));
+        .tell(
+            new Session.Push(
+                event(offset).event(),
+                offset,
+                0,
+                FEEDS.generation(Shards.of(user, FEEDS.shards())),
+                done.ref()));
     done.expectMessage(Duration.ofSeconds(10), Done.getInstance());
   }
 
@@ -272,7 +278,7 @@ class AttachmentTest {
     await().during(Duration.ofMillis(500)).until(() -> ATTACHMENTS.waiting() == 1);
     assertThat(receiver.already()).isNull();
     long startedAt = System.nanoTime();
-    FEEDS.started(FED_LATER, 7, 7);
+    FEEDS.started(FED_LATER, 7, 7, () -> {});
     assertThat(receiver.next()).isEqualTo("attached");
     assertThat(Duration.ofNanos(System.nanoTime() - startedAt)).isLessThan(Duration.ofSeconds(1));
   }

@@ -24,7 +24,7 @@ class FeedsTest {
 
   @Test
   void aShardThatHasStartedIsCompleteSinceThere() {
-    feeds.started(1, 40, 50);
+    feeds.started(1, 40, 50, () -> {});
     assertThat(feeds.all()).containsExactly(Feeds.NOT_FED, 40);
     assertThat(feeds.reached(1)).isEqualTo(40);
     assertThat(feeds.completeSince(1)).isEqualTo(40);
@@ -36,20 +36,20 @@ class FeedsTest {
   @Test
   void whoWaitsForTheStartIsTold() {
     var waiting = feeds.start(0).toCompletableFuture();
-    feeds.started(0, 40, 50);
+    feeds.started(0, 40, 50, () -> {});
     assertThat(waiting).isCompleted();
   }
 
   @Test
   void oneWaiterWhoGivesUpDoesNotStopTheOthers() {
     feeds.start(0).toCompletableFuture().cancel(false);
-    feeds.started(0, 40, 50);
+    feeds.started(0, 40, 50, () -> {});
     assertThat(feeds.completeSince(0)).isEqualTo(40);
   }
 
   @Test
   void thePresentIsTheHeadUntilTheFeedIsThere() {
-    feeds.started(0, 40, 50);
+    feeds.started(0, 40, 50, () -> {});
     assertThat(feeds.present(0)).isEqualTo(50);
     feeds.reached(0, 49);
     assertThat(feeds.present(0)).isEqualTo(50);
@@ -61,8 +61,8 @@ class FeedsTest {
 
   @Test
   void sessionsBeginBehindWhatOthersHaveForgotten() {
-    feeds.started(0, 40, 50);
-    feeds.started(1, 40, 50);
+    feeds.started(0, 40, 50, () -> {});
+    feeds.started(1, 40, 50, () -> {});
     feeds.forgot(0, 30);
     assertThat(feeds.completeSince(0)).isEqualTo(40);
     feeds.forgot(0, 45);
@@ -73,14 +73,14 @@ class FeedsTest {
 
   @Test
   void whatIsDurableIsTold() {
-    feeds.started(0, 40, 50);
+    feeds.started(0, 40, 50, () -> {});
     feeds.kept(0, 60);
     assertThat(feeds.kept(0)).isEqualTo(60);
   }
 
   @Test
   void aShardThatHasStoppedIsNotFed() {
-    feeds.started(0, 40, 50);
+    feeds.started(0, 40, 50, () -> {});
     feeds.stopped(0);
     assertThat(feeds.reached(0)).isEqualTo(Feeds.NOT_FED);
     assertThat(feeds.completeSince(0)).isEqualTo(Feeds.NOT_FED);
@@ -93,18 +93,18 @@ class FeedsTest {
     var waiting = feeds.start(0).toCompletableFuture();
     feeds.stopped(0);
     feeds.stopped(0);
-    feeds.started(0, 40, 50);
+    feeds.started(0, 40, 50, () -> {});
     assertThat(waiting).isCompleted();
   }
 
   @Test
   void aSecondLifeKnowsNothingOfTheFirst() {
-    feeds.started(0, 40, 50);
+    feeds.started(0, 40, 50, () -> {});
     feeds.reached(0, 90);
     feeds.kept(0, 90);
     feeds.forgot(0, 85);
     feeds.stopped(0);
-    feeds.started(0, 70, 72);
+    feeds.started(0, 70, 72, () -> {});
     assertThat(feeds.completeSince(0)).isEqualTo(70);
     assertThat(feeds.reached(0)).isEqualTo(70);
     assertThat(feeds.kept(0)).isEqualTo(70);

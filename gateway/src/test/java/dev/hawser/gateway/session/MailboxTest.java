@@ -19,6 +19,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.pekko.Done;
@@ -95,7 +96,7 @@ class MailboxTest {
     var cluster = Cluster.get(KIT.system());
     cluster.manager().tell(Join.create(cluster.selfMember().address()));
     for (int shard = 0; shard < FEEDS.shards(); shard++) {
-      FEEDS.started(shard, 0, 0);
+      FEEDS.started(shard, 0, 0, () -> {});
     }
     var attachments =
         Attachments.start(KIT.system(), FEEDS, "ws://here", () -> true, 1_000, "test");
@@ -144,7 +145,8 @@ class MailboxTest {
 
   private void push(int n, boolean kept) {
     var acknowledged = KIT.<Done>createTestProbe();
-    tell(new Session.Push(event(n, kept), base + n, 0, acknowledged.ref()));
+    tell(
+        new Session.Push(event(n, kept), base + n, 0, FEEDS.generation(shard), acknowledged.ref()));
     acknowledged.expectMessage(PATIENCE, Done.getInstance());
     FEEDS.reached(shard, base + n);
   }
@@ -529,10 +531,42 @@ class MailboxTest {
     tablet.leave();
   }
 
+  /** Or the next session, which does not know of them, would let them be committed. */
+  @Test
+  @SuppressWarnings("NullAway") // Nobody to answer to is what makes it fail.
+  void eventsOfASessionThatFailsAreReadAgainUnlessTheMailboxHasThem() {
+    var readAgain = new AtomicBoolean();
+    FEEDS.stopped(shard);
+    FEEDS.started(shard, base, base, () -> readAgain.set(true));
+    push(1);
+    secure(1);
+    tell(new Session.Refresh(1, 0, null));
+    forget();
+    assertThat(readAgain).isFalse();
+    push(2);
+    tell(new Session.Refresh(1, 0, null));
+    await().untilTrue(readAgain);
+  }
+
+  /** It is ahead of what is fed now, and what is behind it would be taken for known. */
+  @Test
+  void anEventThatWasOnItsWayWhenThePartitionCameAgainIsNotTaken() {
+    long before = FEEDS.generation(shard);
+    FEEDS.stopped(shard);
+    FEEDS.started(shard, base, base, () -> {});
+    var late = KIT.<Done>createTestProbe();
+    tell(new Session.Push(event(3, true), base + 3, 0, before, late.ref()));
+    push(1, 2, 3);
+    late.expectNoMessage(Duration.ZERO);
+    Client client = comes("");
+    client.expect(1, 2, 3);
+    client.leave();
+  }
+
   @Test
   void whoComesWhileTheRecentPastIsToldAgainGetsIt() {
     FEEDS.stopped(shard);
-    FEEDS.started(shard, base, base + 2);
+    FEEDS.started(shard, base, base + 2, () -> {});
     Client client = comes("");
     push(1, 2);
     client.expect(1, 2);

@@ -57,6 +57,7 @@ class SessionTest {
                 .withFallback(ConfigFactory.defaultReferenceUnresolved())
                 .resolve());
     final ClusterSharding sharding = ClusterSharding.get(kit.system());
+    final Feeds feeds = new Feeds(8, "epoch");
     final Attachments attachments;
 
     Node(DevicePolicy policy) {
@@ -67,9 +68,8 @@ class SessionTest {
     Node(DevicePolicy policy, long records) {
       var cluster = Cluster.get(kit.system());
       cluster.manager().tell(Join.create(cluster.selfMember().address()));
-      var feeds = new Feeds(8, "epoch");
       for (int shard = 0; shard < feeds.shards(); shard++) {
-        feeds.started(shard, 0, records);
+        feeds.started(shard, 0, records, () -> {});
       }
       attachments = Attachments.start(kit.system(), feeds, "ws://here", () -> true, 1_000, "test");
       Session.init(sharding, cluster, settings(policy), feeds, null, attachments.nodes(), null);
@@ -119,6 +119,7 @@ class SessionTest {
           new PushEvent(id, null, null, null, true, Map.of(), payload),
           offset + 1,
           excluded,
+          node.feeds.generation(Shards.of(id, node.feeds.shards())),
           replyTo);
     }
 
