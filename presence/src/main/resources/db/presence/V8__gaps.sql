@@ -19,21 +19,13 @@ CREATE FUNCTION presence_first(begins jsonb) RETURNS timestamptz
 LANGUAGE sql STABLE
 RETURN (SELECT min(began::timestamptz) FROM jsonb_each_text(begins) AS node (key, began));
 
--- Of one who is here for days, and at times elsewhere, few such times are kept; those in between are filled.
-CREATE FUNCTION presence_past(past tstzmultirange, more tstzrange) RETURNS tstzmultirange
-LANGUAGE sql IMMUTABLE
-RETURN (
-  SELECT CASE WHEN (SELECT count(*) FROM unnest(known)) > 8 THEN range_merge(known)::tstzmultirange
-         ELSE known END
-  FROM (SELECT coalesce(past, '{}') + more::tstzmultirange AS known) AS told);
-
 -- A node that was killed had the user until some time after it was seen last: who came to another one
 -- meanwhile never left.
 CREATE FUNCTION presence_there_until(
   begins jsonb, past tstzmultirange, at timestamptz, unsure interval)
 RETURNS timestamptz LANGUAGE sql STABLE
 RETURN coalesce(
-  (SELECT min(began) FROM (
+  (SELECT max(began) FROM (
      SELECT began::timestamptz FROM jsonb_each_text(begins) AS node (key, began)
      UNION ALL
      SELECT lower(told) FROM unnest(past) AS told) AS elsewhere (began)
@@ -50,62 +42,87 @@ RETURN (
 COMMENT ON FUNCTION presence_over IS
   'The stays in a past that ended for longer than the linger before any of the nodes that have the user now had him.';
 
--- A node has lost the user of a row that has begins, and that is locked.
+-- Of one who is on a node for days, and at times on others, too, few such times are kept: beyond that
+-- the shortest time between two of them is filled.
+CREATE FUNCTION presence_kept(past tstzmultirange) RETURNS tstzmultirange
+LANGUAGE sql IMMUTABLE
+RETURN CASE
+  WHEN (SELECT count(*) FROM unnest(past)) <= 8 THEN past
+  ELSE past + (
+    SELECT gap::tstzmultirange FROM unnest(range_merge(past)::tstzmultirange - past) AS gap
+    ORDER BY upper(gap) - lower(gap) LIMIT 1)
+END;
+
+-- A node has lost the user of a row that has begins, and that is locked. What is over now is inserted
+-- apart, and the row goes on: whoever waits for it finds it. So is what was before the row, between stays
+-- that others had told earlier.
 CREATE FUNCTION presence_left_stay(
-  of_user text, key text, at timestamptz, linger interval, silence interval)
-RETURNS void LANGUAGE plpgsql
-AS $$
+  of_user text,
+  key text, at timestamptz, linger interval, silence interval)
+RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   stay  watching_times;
   rest  jsonb;
   began timestamptz;
+  since timestamptz;
   known tstzmultirange;
   over  tstzmultirange;
-  first tstzrange;
+  last  tstzrange;
 BEGIN
   SELECT * INTO stay FROM watching_times
-  WHERE user_id = of_user AND terminate_at IS NULL AND nodes ? key;
+  WHERE user_id = of_user AND terminate_at IS NULL
+    AND nodes ? key;
   IF NOT FOUND THEN
     RETURN;
   END IF;
   rest := stay.begins - key;
-  began := greatest((stay.begins ->> key)::timestamptz, stay.join_at);
-  known := presence_past(stay.past, tstzrange(began, greatest(
+  began := (stay.begins ->> key)::timestamptz;
+  IF began < least(at, stay.join_at) THEN
+    INSERT INTO watching_times (user_id, join_at, terminate_at, nodes)
+    SELECT of_user, lower(part), upper(part), '{}'
+    FROM presence_free_of_stays(of_user, began, least(at, stay.join_at)) AS part;
+  END IF;
+  began := greatest(began, stay.join_at);
+  known := coalesce(stay.past, '{}') + tstzrange(began, greatest(
     presence_there_until(rest, stay.past, at, linger + silence),
-    began + interval '1 microsecond')));
+    began + interval '1 microsecond'))::tstzmultirange;
   over := presence_over(rest, known, linger);
-  IF isempty(over) THEN
-    UPDATE watching_times SET nodes = stay.nodes - key, begins = rest, past = known
+  IF rest = '{}' THEN
+    SELECT part INTO last FROM unnest(over) AS part ORDER BY part DESC LIMIT 1;
+    over := over - last::tstzmultirange;
+    UPDATE watching_times
+    SET nodes = '{}', begins = NULL, past = NULL, join_at = lower(last), terminate_at = upper(last)
     WHERE user_id = of_user AND terminate_at IS NULL;
-    RETURN;
-  END IF;
-
-  SELECT part INTO first FROM unnest(over) AS part ORDER BY part LIMIT 1;
-  UPDATE watching_times
-  SET nodes = '{}', begins = NULL, past = NULL,
-      terminate_at = greatest(upper(first), stay.join_at + interval '1 microsecond')
-  WHERE user_id = of_user AND terminate_at IS NULL;
-  INSERT INTO watching_times (user_id, join_at, terminate_at, nodes)
-  SELECT of_user, lower(part), upper(part), '{}' FROM unnest(over) AS part WHERE part <> first;
-  IF rest <> '{}' THEN
+  ELSE
     known := known - over;
-    INSERT INTO watching_times (user_id, join_at, nodes, begins, past)
-    VALUES (of_user, least(presence_first(rest), lower(known)), stay.nodes - key, rest, known);
+    since := CASE WHEN isempty(over) THEN stay.join_at
+             ELSE greatest(stay.join_at, least(presence_first(rest), lower(known))) END;
+    IF coalesce(upper(known) <= presence_first(rest), true) AND presence_first(rest) >= since
+        AND (SELECT count(*) FROM jsonb_object_keys(rest)) = 1 THEN
+      -- As if no other node had ever had him.
+      rest := NULL;
+      known := NULL;
+    END IF;
+    UPDATE watching_times
+    SET nodes = stay.nodes - key, begins = rest, past = presence_kept(known), join_at = since
+    WHERE user_id = of_user AND terminate_at IS NULL;
   END IF;
+  INSERT INTO watching_times (user_id, join_at, terminate_at, nodes)
+  SELECT of_user, lower(part), upper(part), '{}' FROM unnest(over) AS part;
 END $$;
 
 CREATE FUNCTION presence_left_view(
   of_user text, of_resource text, of_idle boolean,
   key text, at timestamptz, linger interval, silence interval)
-RETURNS void LANGUAGE plpgsql
-AS $$
+RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   view  viewing_times;
   rest  jsonb;
   began timestamptz;
+  since timestamptz;
   known tstzmultirange;
   over  tstzmultirange;
-  first tstzrange;
+  last  tstzrange;
 BEGIN
   SELECT * INTO view FROM viewing_times
   WHERE user_id = of_user AND resource = of_resource AND idle = of_idle AND terminate_at IS NULL
@@ -114,32 +131,79 @@ BEGIN
     RETURN;
   END IF;
   rest := view.begins - key;
-  began := greatest((view.begins ->> key)::timestamptz, view.join_at);
-  known := presence_past(view.past, tstzrange(began, greatest(
+  began := (view.begins ->> key)::timestamptz;
+  IF began < least(at, view.join_at) THEN
+    INSERT INTO viewing_times (user_id, resource, idle, join_at, terminate_at, nodes)
+    SELECT of_user, of_resource, of_idle, lower(part), upper(part), '{}'
+    FROM presence_free_of_views(of_user, of_resource, of_idle, began, least(at, view.join_at)) AS part;
+  END IF;
+  began := greatest(began, view.join_at);
+  known := coalesce(view.past, '{}') + tstzrange(began, greatest(
     presence_there_until(rest, view.past, at, linger + silence),
-    began + interval '1 microsecond')));
+    began + interval '1 microsecond'))::tstzmultirange;
   over := presence_over(rest, known, linger);
-  IF isempty(over) THEN
-    UPDATE viewing_times SET nodes = view.nodes - key, begins = rest, past = known
+  IF rest = '{}' THEN
+    SELECT part INTO last FROM unnest(over) AS part ORDER BY part DESC LIMIT 1;
+    over := over - last::tstzmultirange;
+    UPDATE viewing_times
+    SET nodes = '{}', begins = NULL, past = NULL, join_at = lower(last), terminate_at = upper(last)
     WHERE user_id = of_user AND resource = of_resource AND idle = of_idle AND terminate_at IS NULL;
-    RETURN;
-  END IF;
-
-  SELECT part INTO first FROM unnest(over) AS part ORDER BY part LIMIT 1;
-  UPDATE viewing_times
-  SET nodes = '{}', begins = NULL, past = NULL,
-      terminate_at = greatest(upper(first), view.join_at + interval '1 microsecond')
-  WHERE user_id = of_user AND resource = of_resource AND idle = of_idle AND terminate_at IS NULL;
-  INSERT INTO viewing_times (user_id, resource, idle, join_at, terminate_at, nodes)
-  SELECT of_user, of_resource, of_idle, lower(part), upper(part), '{}'
-  FROM unnest(over) AS part WHERE part <> first;
-  IF rest <> '{}' THEN
+  ELSE
     known := known - over;
-    INSERT INTO viewing_times (user_id, resource, idle, join_at, nodes, begins, past)
-    VALUES (of_user, of_resource, of_idle, least(presence_first(rest), lower(known)),
-            view.nodes - key, rest, known);
+    since := CASE WHEN isempty(over) THEN view.join_at
+             ELSE greatest(view.join_at, least(presence_first(rest), lower(known))) END;
+    IF coalesce(upper(known) <= presence_first(rest), true) AND presence_first(rest) >= since
+        AND (SELECT count(*) FROM jsonb_object_keys(rest)) = 1 THEN
+      -- As if no other node had ever had him.
+      rest := NULL;
+      known := NULL;
+    END IF;
+    UPDATE viewing_times
+    SET nodes = view.nodes - key, begins = rest, past = presence_kept(known), join_at = since
+    WHERE user_id = of_user AND resource = of_resource AND idle = of_idle AND terminate_at IS NULL;
   END IF;
+  INSERT INTO viewing_times (user_id, resource, idle, join_at, terminate_at, nodes)
+  SELECT of_user, of_resource, of_idle, lower(part), upper(part), '{}' FROM unnest(over) AS part;
 END $$;
+
+CREATE FUNCTION presence_free_of_stays(
+  of_user text, low timestamptz, high timestamptz)
+RETURNS SETOF tstzrange LANGUAGE sql STABLE AS $$
+  SELECT unnest(tstzmultirange(tstzrange(low, high))
+    - coalesce(range_agg(tstzrange(join_at, terminate_at)), '{}'))
+  FROM (
+    SELECT join_at, terminate_at FROM watching_times AS stay
+    WHERE stay.user_id = of_user AND terminate_at IS NULL
+    UNION ALL
+    SELECT join_at, terminate_at FROM watching_times AS stay
+    WHERE stay.user_id = of_user AND terminate_at > low
+    UNION ALL
+    SELECT join_at, terminate_at FROM watching_times_archive AS stay
+    WHERE stay.user_id = of_user AND join_at < high AND terminate_at > low
+      AND low < (SELECT last_seen_at FROM watching_users WHERE user_id = of_user)) AS known
+$$;
+COMMENT ON FUNCTION presence_free_of_stays IS
+  'The parts of a time in which no stay is recorded.';
+
+CREATE FUNCTION presence_free_of_views(
+  of_user text, of_resource text, of_idle boolean, low timestamptz, high timestamptz)
+RETURNS SETOF tstzrange LANGUAGE sql STABLE AS $$
+  SELECT unnest(tstzmultirange(tstzrange(low, high))
+    - coalesce(range_agg(tstzrange(join_at, terminate_at)), '{}'))
+  FROM (
+    SELECT join_at, terminate_at FROM viewing_times AS view
+    WHERE view.user_id = of_user AND view.resource = of_resource AND view.idle = of_idle AND terminate_at IS NULL
+    UNION ALL
+    SELECT join_at, terminate_at FROM viewing_times AS view
+    WHERE view.user_id = of_user AND view.resource = of_resource AND view.idle = of_idle AND terminate_at > low
+    UNION ALL
+    -- What is in the archive ended a minute ago, or earlier.
+    SELECT join_at, terminate_at FROM viewing_times_archive AS view
+    WHERE view.user_id = of_user AND view.resource = of_resource AND view.idle = of_idle AND join_at < high AND terminate_at > low
+      AND low < now() - interval '1 minute') AS known
+$$;
+COMMENT ON FUNCTION presence_free_of_views IS
+  'The parts of a time in which no view is recorded.';
 
 UPDATE watching_times
 SET begins = presence_begins(nodes, NULL, join_at),
@@ -205,15 +269,20 @@ BEGIN
   INTO began_users, began_at, written
   FROM written;
 
+  -- Of those whom other nodes have had, too, the rows are locked, and no more.
   IF written < cardinality($3) THEN
     PERFORM presence_left_stay(
       change.user_id, key, presence_instant(change.at), linger * interval '1 millisecond', '0')
-    FROM (SELECT * FROM unnest($3, $4, $5) AS change (user_id, connections, at)
-          WHERE change.connections = 0 ORDER BY change.user_id COLLATE "C") AS change;
+    FROM unnest($3, $4, $5) AS change (user_id, connections, at)
+    WHERE change.connections = 0 AND EXISTS (
+      SELECT FROM watching_times AS open
+      WHERE open.user_id = change.user_id AND open.terminate_at IS NULL AND open.nodes ? key
+      OFFSET 0);
   END IF;
 
   -- Now these rows are locked, and nobody else can end a stay of these users. Few need this; a join
-  -- with the table could be planned to read all of it.
+  -- with the table could be planned to read all of it. What lies between the stays that others have
+  -- told before is inserted when it is known until when this node had the user.
   FOR late IN
     SELECT began.user_id, past.ended
     FROM unnest(began_users, began_at) AS began (user_id, join_at)
@@ -222,7 +291,8 @@ BEGIN
       WHERE user_id = began.user_id AND terminate_at > began.join_at
       ORDER BY terminate_at DESC LIMIT 1) AS past
   LOOP
-    UPDATE watching_times SET join_at = late.ended
+    UPDATE watching_times
+    SET join_at = late.ended, begins = presence_begins(nodes, begins, join_at)
     WHERE user_id = late.user_id AND terminate_at IS NULL;
   END LOOP;
 
@@ -236,7 +306,8 @@ BEGIN
         OFFSET 0) AS past
       WHERE past.ended > began.join_at
     LOOP
-      UPDATE watching_times SET join_at = greatest(join_at, late.ended)
+      UPDATE watching_times
+      SET join_at = greatest(join_at, late.ended), begins = presence_begins(nodes, begins, join_at)
       WHERE user_id = late.user_id AND terminate_at IS NULL;
     END LOOP;
   END IF;
@@ -303,10 +374,12 @@ BEGIN
     PERFORM presence_left_view(
       change.user_id, change.resource, change.idle, key, presence_instant(change.at),
       linger * interval '1 millisecond', '0')
-    FROM (SELECT * FROM unnest($3, $4, $5, $6, $7)
-            AS change (user_id, resource, idle, connections, at)
-          WHERE change.connections = 0
-          ORDER BY change.user_id COLLATE "C", change.resource COLLATE "C", change.idle) AS change;
+    FROM unnest($3, $4, $5, $6, $7) AS change (user_id, resource, idle, connections, at)
+    WHERE change.connections = 0 AND EXISTS (
+      SELECT FROM viewing_times AS open
+      WHERE open.user_id = change.user_id AND open.resource = change.resource
+        AND open.idle = change.idle AND open.terminate_at IS NULL AND open.nodes ? key
+      OFFSET 0);
   END IF;
 
   -- Views do not overlap, whatever the clocks of nodes say.
@@ -320,7 +393,8 @@ BEGIN
         AND view.idle = began.idle AND view.terminate_at > began.join_at
       ORDER BY view.terminate_at DESC LIMIT 1) AS past
   LOOP
-    UPDATE viewing_times SET join_at = late.ended
+    UPDATE viewing_times
+    SET join_at = late.ended, begins = presence_begins(nodes, begins, join_at)
     WHERE user_id = late.user_id AND resource = late.resource AND idle = late.idle
       AND terminate_at IS NULL;
   END LOOP;
@@ -337,7 +411,8 @@ BEGIN
         ORDER BY view.join_at DESC LIMIT 1) AS past
       WHERE past.ended > began.join_at
     LOOP
-      UPDATE viewing_times SET join_at = greatest(join_at, late.ended)
+      UPDATE viewing_times
+      SET join_at = greatest(join_at, late.ended), begins = presence_begins(nodes, begins, join_at)
       WHERE user_id = late.user_id AND resource = late.resource AND idle = late.idle
         AND terminate_at IS NULL;
     END LOOP;
@@ -347,7 +422,8 @@ END $$;
 COMMENT ON FUNCTION presence_record_viewing IS
   'For nodes: users view resources, idle or not, on so many connections of an incarnation, since these milliseconds after 1970; with 0 no more since then. False if its lease has ended.';
 
--- What is over and was never written may lie in a stay that turns out to have ended before.
+-- What is over and was never written may lie in a stay that turns out to have ended before. Its row is
+-- locked first: when it has ended meanwhile, what is free is more.
 
 CREATE OR REPLACE FUNCTION presence_record_ended(
   incarnation bigint, epoch bigint, users text[], begins bigint[], ends bigint[])
@@ -355,50 +431,37 @@ RETURNS boolean LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
+DECLARE
+  told record;
 BEGIN
   IF presence_key($1, $2) IS NULL THEN
     RETURN false;
   END IF;
   PERFORM presence_stays_lock(true);
 
+  FOR told IN
+    SELECT change.user_id, presence_instant(change.low) AS low, presence_instant(change.high) AS high
+    FROM unnest($3, $4, $5) AS change (user_id, low, high)
+    ORDER BY change.user_id COLLATE "C"
+  LOOP
+    UPDATE watching_times AS stay
+    SET begins = presence_begins(stay.nodes, stay.begins, stay.join_at),
+        past = presence_kept(coalesce(stay.past, '{}')
+          + tstzrange(greatest(told.low, stay.join_at), told.high)::tstzmultirange)
+    WHERE stay.user_id = told.user_id AND stay.terminate_at IS NULL
+      AND told.high > greatest(told.low, stay.join_at);
+  END LOOP;
+
   INSERT INTO watching_times (user_id, join_at, terminate_at, nodes)
-  SELECT told.user_id, lower(part), upper(part), '{}'
+  SELECT change.user_id, lower(part), upper(part), '{}'
   FROM (
     SELECT user_id, low, greatest(presence_instant(high), low + interval '1 microsecond') AS high
-    FROM unnest($3, $4, $5) AS told (user_id, begin, high)
-    CROSS JOIN LATERAL (SELECT presence_instant(begin) AS low)) AS told
-  CROSS JOIN LATERAL (
-    SELECT range_agg(tstzrange(join_at, terminate_at)) AS spans FROM (
-      SELECT join_at, terminate_at FROM watching_times AS stay
-      WHERE stay.user_id = told.user_id AND terminate_at IS NULL
-      UNION ALL
-      SELECT join_at, terminate_at FROM watching_times AS stay
-      WHERE stay.user_id = told.user_id AND terminate_at > told.low
-      UNION ALL
-      SELECT join_at, terminate_at FROM watching_times_archive AS stay
-      WHERE stay.user_id = told.user_id AND join_at < told.high AND terminate_at > told.low
-        AND told.low < (SELECT last_seen_at FROM watching_users AS past
-                        WHERE past.user_id = told.user_id)) AS stays) AS known
-  CROSS JOIN LATERAL unnest(
-    tstzmultirange(tstzrange(told.low, told.high)) - coalesce(known.spans, '{}')) AS part
-  ORDER BY told.user_id COLLATE "C", lower(part);
-
-  WITH open AS MATERIALIZED (
-    SELECT stay.user_id, tstzrange(
-             greatest(presence_instant(told.begin), stay.join_at), presence_instant(told.high)) AS told
-    FROM unnest($3, $4, $5) AS told (user_id, begin, high)
-    JOIN watching_times AS stay ON stay.user_id = told.user_id
-      AND stay.terminate_at IS NULL AND stay.join_at < presence_instant(told.high)
-    ORDER BY stay.user_id COLLATE "C"
-    FOR UPDATE OF stay)
-  UPDATE watching_times AS stay
-  SET begins = presence_begins(stay.nodes, stay.begins, stay.join_at),
-      past = presence_past(stay.past, open.told)
-  FROM open WHERE stay.user_id = open.user_id AND stay.terminate_at IS NULL;
+    FROM unnest($3, $4, $5) AS change (user_id, begin, high)
+    CROSS JOIN LATERAL (SELECT presence_instant(begin) AS low)) AS change
+  CROSS JOIN LATERAL presence_free_of_stays(change.user_id, change.low, change.high) AS part
+  ORDER BY change.user_id COLLATE "C", lower(part);
   RETURN true;
 END $$;
-COMMENT ON FUNCTION presence_record_ended IS
-  'For nodes: users were online between these milliseconds after 1970, as far as it is not recorded yet. Each user once. False if the lease has ended.';
 
 CREATE OR REPLACE FUNCTION presence_record_viewing_ended(
   incarnation bigint, epoch bigint, users text[], resources text[], idles boolean[],
@@ -407,53 +470,37 @@ RETURNS boolean LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
+DECLARE
+  told record;
 BEGIN
   IF presence_key($1, $2) IS NULL THEN
     RETURN false;
   END IF;
   PERFORM presence_stays_lock(true);
 
+  FOR told IN
+    SELECT change.user_id, change.resource, change.idle,
+           presence_instant(change.low) AS low, presence_instant(change.high) AS high
+    FROM unnest($3, $4, $5, $6, $7) AS change (user_id, resource, idle, low, high)
+    ORDER BY change.user_id COLLATE "C", change.resource COLLATE "C", change.idle
+  LOOP
+    UPDATE viewing_times AS view
+    SET begins = presence_begins(view.nodes, view.begins, view.join_at),
+        past = presence_kept(coalesce(view.past, '{}')
+          + tstzrange(greatest(told.low, view.join_at), told.high)::tstzmultirange)
+    WHERE view.user_id = told.user_id AND view.resource = told.resource AND view.idle = told.idle
+      AND view.terminate_at IS NULL AND told.high > greatest(told.low, view.join_at);
+  END LOOP;
+
   INSERT INTO viewing_times (user_id, resource, idle, join_at, terminate_at, nodes)
-  SELECT told.user_id, told.resource, told.idle, lower(part), upper(part), '{}'
+  SELECT change.user_id, change.resource, change.idle, lower(part), upper(part), '{}'
   FROM (
     SELECT user_id, resource, idle, low,
            greatest(presence_instant(high), low + interval '1 microsecond') AS high
-    FROM unnest($3, $4, $5, $6, $7) AS told (user_id, resource, idle, begin, high)
-    CROSS JOIN LATERAL (SELECT presence_instant(begin) AS low)) AS told
-  CROSS JOIN LATERAL (
-    SELECT range_agg(tstzrange(join_at, terminate_at)) AS spans FROM (
-      SELECT join_at, terminate_at FROM viewing_times AS view
-      WHERE view.user_id = told.user_id AND view.resource = told.resource
-        AND view.idle = told.idle AND terminate_at IS NULL
-      UNION ALL
-      SELECT join_at, terminate_at FROM viewing_times AS view
-      WHERE view.user_id = told.user_id AND view.resource = told.resource
-        AND view.idle = told.idle AND terminate_at > told.low
-      UNION ALL
-      -- What is in the archive ended a minute ago, or earlier.
-      SELECT join_at, terminate_at FROM viewing_times_archive AS view
-      WHERE view.user_id = told.user_id AND view.resource = told.resource
-        AND view.idle = told.idle AND join_at < told.high AND terminate_at > told.low
-        AND told.low < now() - interval '1 minute') AS views) AS known
-  CROSS JOIN LATERAL unnest(
-    tstzmultirange(tstzrange(told.low, told.high)) - coalesce(known.spans, '{}')) AS part
-  ORDER BY told.user_id COLLATE "C", told.resource COLLATE "C", told.idle, lower(part);
-
-  WITH open AS MATERIALIZED (
-    SELECT view.user_id, view.resource, view.idle, tstzrange(
-             greatest(presence_instant(told.begin), view.join_at), presence_instant(told.high)) AS told
-    FROM unnest($3, $4, $5, $6, $7) AS told (user_id, resource, idle, begin, high)
-    JOIN viewing_times AS view ON view.user_id = told.user_id AND view.resource = told.resource
-      AND view.idle = told.idle AND view.terminate_at IS NULL
-      AND view.join_at < presence_instant(told.high)
-    ORDER BY view.user_id COLLATE "C", view.resource COLLATE "C", view.idle
-    FOR UPDATE OF view)
-  UPDATE viewing_times AS view
-  SET begins = presence_begins(view.nodes, view.begins, view.join_at),
-      past = presence_past(view.past, open.told)
-  FROM open WHERE view.user_id = open.user_id AND view.resource = open.resource
-    AND view.idle = open.idle AND view.terminate_at IS NULL;
+    FROM unnest($3, $4, $5, $6, $7) AS change (user_id, resource, idle, begin, high)
+    CROSS JOIN LATERAL (SELECT presence_instant(begin) AS low)) AS change
+  CROSS JOIN LATERAL presence_free_of_views(
+    change.user_id, change.resource, change.idle, change.low, change.high) AS part
+  ORDER BY change.user_id COLLATE "C", change.resource COLLATE "C", change.idle, lower(part);
   RETURN true;
 END $$;
-COMMENT ON FUNCTION presence_record_viewing_ended IS
-  'For nodes: users viewed resources, idle or not, between these milliseconds after 1970, as far as it is not recorded yet. Each view once. False if the lease has ended.';

@@ -343,6 +343,33 @@ class FencingTest {
   }
 
   @Test
+  void whoWasOnANodeAllTheTimeWasSoBetweenStaysThatOthersToldBefore() {
+    var first = node("10.0.0.1:7355");
+    var second = node("10.0.0.2:7355");
+    var third = node("10.0.0.3:7355");
+    first.recorder.connected("alice");
+    first.settle();
+    first.pass(Duration.ofSeconds(5));
+    first.recorder.disconnected("alice");
+    second.pass(Duration.ofSeconds(20));
+    second.recorder.connected("alice");
+    second.pass(Duration.ofSeconds(5));
+    second.recorder.disconnected("alice");
+    third.pass(Duration.ofSeconds(10));
+    third.recorder.connected("alice");
+    first.settle();
+    second.settle();
+    assertThat(times("alice")).isEqualTo("00:00-00:05, 00:20-00:25");
+    third.settle();
+    assertThat(times("alice")).isEqualTo("00:00-00:05, 00:20-00:25, 00:25-");
+    third.pass(Duration.ofSeconds(20));
+    third.recorder.disconnected("alice");
+    third.settle();
+    assertThat(times("alice")).isEqualTo("00:00-00:05, 00:10-00:20, 00:20-00:25, 00:25-00:30");
+    assertThat(database.violations()).isEmpty();
+  }
+
+  @Test
   void whoComesFromANodeThatDiedWasAwayOnlyIfThatWasLongDead() {
     var dead = node("10.0.0.1:7355");
     var other = node("10.0.0.2:7355");

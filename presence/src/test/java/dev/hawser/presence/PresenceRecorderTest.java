@@ -201,7 +201,9 @@ class PresenceRecorderTest {
       node.recorder.connected("alice");
       node.settle();
     }
-    database.execute("UPDATE watching_times SET join_at = now() - interval '1 min'");
+    database.execute(
+        "UPDATE watching_times SET join_at = now() - interval '1 min',"
+            + " begins = presence_begins(nodes, NULL, now() - interval '1 min')");
     silence(longer.lease, "2 s");
     silence(shorter.lease, "9 s");
     assertThat(removeDead()).hasSize(2);
