@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Test;
  * restarted; the model's own books are the judge. Each user's time online has to be right to within
  * one heartbeat, and so has the time of looking at something; and every stay is told on Kafka once.
  * For longer, and otherwise: {@code -Dhawser.presence.faults.seconds=300
- * -Dhawser.presence.faults.seed=2 -Dhawser.presence.faults.rate=200}.
+ * -Dhawser.presence.faults.seed=5 -Dhawser.presence.faults.rate=200}.
  */
 @Tag("alone")
 class NodesUnderFaultsTest {
