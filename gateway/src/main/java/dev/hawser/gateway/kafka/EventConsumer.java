@@ -80,9 +80,14 @@ public final class EventConsumer {
           (partition, range) -> {
             // The topic may have got more since: KafkaHealth says so.
             if (partition < feeds.shards()) {
+              PartitionFeed last = running.get(partition);
               var feed =
                   new PartitionFeed(
-                      parts, partition, range, offset -> by.finished(partition, offset));
+                      parts,
+                      partition,
+                      range,
+                      last != null && last.isToBeReadAgain() ? last : null,
+                      offset -> by.finished(partition, offset));
               gained.put(partition, feed);
               starts.put(partition, range.start());
             }

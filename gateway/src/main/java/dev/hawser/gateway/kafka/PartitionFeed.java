@@ -52,6 +52,7 @@ final class PartitionFeed implements PartitionReader.Feed {
   private final ClusterSharding sharding;
   private final int partition;
   private final PartitionReader.Range range;
+  private final long handedOverBefore;
   private final LongConsumer finished;
   private final LateCommits late;
   private final SharedKillSwitch intake;
@@ -62,6 +63,9 @@ final class PartitionFeed implements PartitionReader.Feed {
   private volatile boolean ended;
   private volatile boolean toReadAgain;
 
+  /** The last one that was handed over, of its stream. */
+  private volatile long reached;
+
   /** What could not be committed yet, though it has waited for long enough. */
   private @Nullable HandedOver due;
 
@@ -70,13 +74,21 @@ final class PartitionFeed implements PartitionReader.Feed {
   /**
    * A closed one.
    *
+   * @param before what ended early, null for nothing: what that had handed over has waited for its
+   *     commit, or a partition whose sessions often end early would never be committed
    * @param finished told the offset of the next record that is to be read after a failure
    */
-  PartitionFeed(Parts parts, int partition, PartitionReader.Range range, LongConsumer finished) {
+  PartitionFeed(
+      Parts parts,
+      int partition,
+      PartitionReader.Range range,
+      @Nullable PartitionFeed before,
+      LongConsumer finished) {
     this.parts = parts;
     this.sharding = ClusterSharding.get(parts.system());
     this.partition = partition;
     this.range = range;
+    this.handedOverBefore = before == null ? 0 : Math.max(before.reached, before.handedOverBefore);
     this.finished = finished;
     this.late =
         new LateCommits(parts.recoveryWindow().toNanos(), parts.settings().maxUncommitted());
@@ -136,7 +148,7 @@ final class PartitionFeed implements PartitionReader.Feed {
 
   @Override
   public boolean isOpen() {
-    return open && queue.size() < WAITING;
+    return open && !ended && queue.size() < WAITING;
   }
 
   @Override
@@ -207,13 +219,18 @@ final class PartitionFeed implements PartitionReader.Feed {
 
   private synchronized void reached(Read read) {
     if (!ended) {
-      parts.feeds().reached(partition, read.streamOffset());
-      late.add(read.user(), read.streamOffset(), System.nanoTime());
+      reached = read.streamOffset();
+      parts.feeds().reached(partition, reached);
+      long waited = reached <= handedOverBefore ? parts.recoveryWindow().toNanos() : 0;
+      late.add(read.user(), reached, System.nanoTime() - waited);
     }
   }
 
   /** What has waited for long enough is kept, and then committed; one after the other. */
   private synchronized void commitDue() {
+    if (ended) {
+      return;
+    }
     due = late.takeDue(due, System.nanoTime());
     HandedOver next = due;
     if (next != null && !keeping) {
@@ -249,7 +266,11 @@ final class PartitionFeed implements PartitionReader.Feed {
   /** Keeps the last offsets before the commit: what is committed is never read again. */
   private CompletionStage<Done> keep(HandedOver handedOver) {
     return secure(handedOver)
-        .thenCompose(secured -> parts.lastOffsets().keep(handedOver.offsets()));
+        .thenCompose(
+            secured ->
+                ended
+                    ? CompletableFuture.completedFuture(Done.getInstance())
+                    : parts.lastOffsets().keep(handedOver.offsets()));
   }
 
   /** What clients have not acknowledged goes to their mailboxes. */

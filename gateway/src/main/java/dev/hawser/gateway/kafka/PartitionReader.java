@@ -106,6 +106,10 @@ final class PartitionReader {
   private static final Duration POLL_INTERVAL = Duration.ofMillis(2);
 
   private static final Duration COMMIT_INTERVAL = Duration.ofSeconds(1);
+
+  /** From one begin of a partition to the next, should its sessions end early again and again. */
+  private static final Duration READ_AGAIN = Duration.ofSeconds(1);
+
   private static final Duration MIN_BACKOFF = Duration.ofMillis(500);
   private static final Duration MAX_BACKOFF = Duration.ofSeconds(10);
   private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(1);
@@ -120,7 +124,14 @@ final class PartitionReader {
   /** What may be committed: the offset of the next record. */
   private final Map<TopicPartition, Long> finished = new ConcurrentHashMap<>();
 
+  /** The same, committed or not; where a partition began if nothing may be. */
+  private final Map<TopicPartition, Long> durable = new ConcurrentHashMap<>();
+
   private final Map<TopicPartition, Feed> feeds = new HashMap<>();
+
+  /** When the feed of a partition began. */
+  private final Map<TopicPartition, Long> readAt = new HashMap<>();
+
   private volatile @Nullable KafkaConsumer<byte[], byte[]> consumer;
   private volatile long unread;
 
@@ -133,6 +144,7 @@ final class PartitionReader {
 
   /** All records before this offset are finished, and are not read again. For any thread. */
   void finished(int partition, long offset) {
+    durable.merge(of(partition), offset, Math::max);
     finished.merge(of(partition), offset, Math::max);
   }
 
@@ -256,26 +268,20 @@ final class PartitionReader {
     }
   }
 
+  /** Begins behind all that may be committed. */
   private void readAgain(KafkaConsumer<byte[], byte[]> from) {
+    long now = System.nanoTime();
     Set<TopicPartition> again =
         feeds.entrySet().stream()
             .filter(entry -> entry.getValue().isToBeReadAgain())
             .map(Map.Entry::getKey)
+            .filter(partition -> now - readAt.getOrDefault(partition, 0L) > READ_AGAIN.toNanos())
             .collect(Collectors.toSet());
-    if (again.isEmpty()) {
-      return;
+    if (!again.isEmpty()) {
+      log.warn("sessions of {} have ended early; it is read again from the last commit", again);
+      again.forEach(partition -> from.seek(partition, durable.getOrDefault(partition, 0L)));
+      begin(from, again);
     }
-    log.warn("sessions of {} have ended early; it is read again from the last commit", again);
-    Map<TopicPartition, OffsetAndMetadata> committed = from.committed(again);
-    for (TopicPartition partition : again) {
-      OffsetAndMetadata last = committed.get(partition);
-      if (last == null) {
-        from.seekToBeginning(List.of(partition));
-      } else {
-        from.seek(partition, last);
-      }
-    }
-    begin(from, again);
   }
 
   /** Begins to read partitions where the consumer stands. */
@@ -287,13 +293,14 @@ final class PartitionReader {
     for (TopicPartition partition : gained) {
       end(partition);
       long start = from.position(partition);
+      durable.put(partition, start);
+      readAt.put(partition, System.nanoTime());
       ranges.put(partition.partition(), new Range(start, ends.getOrDefault(partition, start)));
     }
     partitions.assigned(this, ranges).forEach((partition, feed) -> begin(of(partition), feed));
   }
 
   private void begin(TopicPartition partition, Feed feed) {
-    finished.remove(partition);
     feeds.put(partition, feed);
     var unused =
         feed.done()
@@ -385,6 +392,11 @@ final class PartitionReader {
 
     @Override
     public void onPartitionsAssigned(Collection<TopicPartition> gained) {
+      gained.forEach(
+          partition -> {
+            end(partition);
+            finished.remove(partition);
+          });
       begin(assigned, gained);
     }
 

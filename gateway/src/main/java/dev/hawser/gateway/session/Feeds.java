@@ -104,9 +104,10 @@ public final class Feeds {
 
   /** Another node feeds the shard from now on, or nobody does. */
   public void stopped(int shard) {
+    // First: from here on nothing that was on its way is taken.
+    generations.incrementAndGet(shard);
     fed.set(shard, NOT_FED);
     again.set(shard, () -> {});
-    generations.incrementAndGet(shard);
     CompletableFuture<Long> start = starts.get(shard);
     if (start == null || start.isDone()) {
       starts.set(shard, new CompletableFuture<>());
@@ -153,8 +154,10 @@ public final class Feeds {
    * #NOT_FED} if the shard is not fed.
    */
   long completeSince(int shard) {
+    long generation = generations.get(shard);
     long start = starts.get(shard).getNow(NOT_FED);
-    return start == NOT_FED ? NOT_FED : Math.max(start, forgotten.get(shard));
+    long since = Math.max(start, forgotten.get(shard));
+    return start == NOT_FED || generation != generations.get(shard) ? NOT_FED : since;
   }
 
   /** Completes once the shard is fed. */

@@ -195,6 +195,10 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   private final String epoch;
   private @Nullable List<Waiting> waiting;
   private boolean idleTimer;
+
+  /** It has asked to be ended: an event that it took now would be lost with it. */
+  private boolean leaving;
+
   private Past past = Past.UNKNOWN;
 
   /** Whether the mailbox has, or had, something: the log may forget that again. */
@@ -743,6 +747,10 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
       // From one that had the partition before: it is ahead of what is fed here now.
       return;
     }
+    if (leaving) {
+      // It comes again, to the next session.
+      return;
+    }
     append(new StreamEvent(push.event(), push.offset(), push.excluded()));
     push.replyTo().tell(Done.getInstance());
   }
@@ -857,7 +865,8 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
         }
         log.expire(Attachments.now());
         state.prune(node.nodes());
-        if (state.isEmpty() && log.isEmpty() && waiting == null) {
+        leaving = state.isEmpty() && log.isEmpty() && waiting == null;
+        if (leaving) {
           shardRef.tell(new ClusterSharding.Passivate<>(getContext().getSelf()));
         }
       }
