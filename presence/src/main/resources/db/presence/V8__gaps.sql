@@ -53,6 +53,44 @@ RETURN CASE
     ORDER BY upper(gap) - lower(gap) LIMIT 1)
 END;
 
+-- What becomes of a row that has begins when a node has lost its user: what of it is over and to be
+-- inserted apart, and how the row goes on, or ends.
+CREATE FUNCTION presence_left(
+  begins jsonb, past tstzmultirange, join_at timestamptz,
+  key text, at timestamptz, linger interval, silence interval,
+  OUT over tstzmultirange, OUT rest jsonb, OUT known tstzmultirange,
+  OUT since timestamptz, OUT until timestamptz)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  began timestamptz := greatest((begins ->> key)::timestamptz, join_at);
+  last  tstzrange;
+BEGIN
+  rest := begins - key;
+  known := coalesce(past, '{}') + tstzrange(began, greatest(
+    presence_there_until(rest, past, at, linger + silence),
+    began + interval '1 microsecond'))::tstzmultirange;
+  over := presence_over(rest, known, linger);
+  IF rest = '{}' THEN
+    SELECT part INTO last FROM unnest(over) AS part ORDER BY part DESC LIMIT 1;
+    over := over - last::tstzmultirange;
+    since := lower(last);
+    until := upper(last);
+    rest := NULL;
+    known := NULL;
+    RETURN;
+  END IF;
+  known := known - over;
+  since := CASE WHEN isempty(over) THEN join_at
+           ELSE greatest(join_at, least(presence_first(rest), lower(known))) END;
+  IF coalesce(upper(known) <= presence_first(rest), true) AND presence_first(rest) >= since
+      AND (SELECT count(*) FROM jsonb_object_keys(rest)) = 1 THEN
+    -- As if no other node had ever had him.
+    rest := NULL;
+    known := NULL;
+  END IF;
+  known := presence_kept(known);
+END $$;
+
 -- A node has lost the user of a row that has begins, and that is locked. What is over now is inserted
 -- apart, and the row goes on: whoever waits for it finds it. So is what was before the row, between stays
 -- that others had told earlier.
@@ -61,13 +99,8 @@ CREATE FUNCTION presence_left_stay(
   key text, at timestamptz, linger interval, silence interval)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-  stay  watching_times;
-  rest  jsonb;
-  began timestamptz;
-  since timestamptz;
-  known tstzmultirange;
-  over  tstzmultirange;
-  last  tstzrange;
+  stay watching_times;
+  told record;
 BEGIN
   SELECT * INTO stay FROM watching_times
   WHERE user_id = of_user AND terminate_at IS NULL
@@ -75,40 +108,19 @@ BEGIN
   IF NOT FOUND THEN
     RETURN;
   END IF;
-  rest := stay.begins - key;
-  began := (stay.begins ->> key)::timestamptz;
-  IF began < least(at, stay.join_at) THEN
+  IF (stay.begins ->> key)::timestamptz < least(at, stay.join_at) THEN
     INSERT INTO watching_times (user_id, join_at, terminate_at, nodes)
     SELECT of_user, lower(part), upper(part), '{}'
-    FROM presence_free_of_stays(of_user, began, least(at, stay.join_at)) AS part;
+    FROM presence_free_of_stays(
+      of_user, (stay.begins ->> key)::timestamptz, least(at, stay.join_at)) AS part;
   END IF;
-  began := greatest(began, stay.join_at);
-  known := coalesce(stay.past, '{}') + tstzrange(began, greatest(
-    presence_there_until(rest, stay.past, at, linger + silence),
-    began + interval '1 microsecond'))::tstzmultirange;
-  over := presence_over(rest, known, linger);
-  IF rest = '{}' THEN
-    SELECT part INTO last FROM unnest(over) AS part ORDER BY part DESC LIMIT 1;
-    over := over - last::tstzmultirange;
-    UPDATE watching_times
-    SET nodes = '{}', begins = NULL, past = NULL, join_at = lower(last), terminate_at = upper(last)
-    WHERE user_id = of_user AND terminate_at IS NULL;
-  ELSE
-    known := known - over;
-    since := CASE WHEN isempty(over) THEN stay.join_at
-             ELSE greatest(stay.join_at, least(presence_first(rest), lower(known))) END;
-    IF coalesce(upper(known) <= presence_first(rest), true) AND presence_first(rest) >= since
-        AND (SELECT count(*) FROM jsonb_object_keys(rest)) = 1 THEN
-      -- As if no other node had ever had him.
-      rest := NULL;
-      known := NULL;
-    END IF;
-    UPDATE watching_times
-    SET nodes = stay.nodes - key, begins = rest, past = presence_kept(known), join_at = since
-    WHERE user_id = of_user AND terminate_at IS NULL;
-  END IF;
+  told := presence_left(stay.begins, stay.past, stay.join_at, key, at, linger, silence);
+  UPDATE watching_times
+  SET nodes = stay.nodes - key, begins = told.rest, past = told.known,
+      join_at = told.since, terminate_at = told.until
+  WHERE user_id = of_user AND terminate_at IS NULL;
   INSERT INTO watching_times (user_id, join_at, terminate_at, nodes)
-  SELECT of_user, lower(part), upper(part), '{}' FROM unnest(over) AS part;
+  SELECT of_user, lower(part), upper(part), '{}' FROM unnest(told.over) AS part;
 END $$;
 
 CREATE FUNCTION presence_left_view(
@@ -116,13 +128,8 @@ CREATE FUNCTION presence_left_view(
   key text, at timestamptz, linger interval, silence interval)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-  view  viewing_times;
-  rest  jsonb;
-  began timestamptz;
-  since timestamptz;
-  known tstzmultirange;
-  over  tstzmultirange;
-  last  tstzrange;
+  view viewing_times;
+  told record;
 BEGIN
   SELECT * INTO view FROM viewing_times
   WHERE user_id = of_user AND resource = of_resource AND idle = of_idle AND terminate_at IS NULL
@@ -130,40 +137,19 @@ BEGIN
   IF NOT FOUND THEN
     RETURN;
   END IF;
-  rest := view.begins - key;
-  began := (view.begins ->> key)::timestamptz;
-  IF began < least(at, view.join_at) THEN
+  IF (view.begins ->> key)::timestamptz < least(at, view.join_at) THEN
     INSERT INTO viewing_times (user_id, resource, idle, join_at, terminate_at, nodes)
     SELECT of_user, of_resource, of_idle, lower(part), upper(part), '{}'
-    FROM presence_free_of_views(of_user, of_resource, of_idle, began, least(at, view.join_at)) AS part;
+    FROM presence_free_of_views(
+      of_user, of_resource, of_idle, (view.begins ->> key)::timestamptz, least(at, view.join_at)) AS part;
   END IF;
-  began := greatest(began, view.join_at);
-  known := coalesce(view.past, '{}') + tstzrange(began, greatest(
-    presence_there_until(rest, view.past, at, linger + silence),
-    began + interval '1 microsecond'))::tstzmultirange;
-  over := presence_over(rest, known, linger);
-  IF rest = '{}' THEN
-    SELECT part INTO last FROM unnest(over) AS part ORDER BY part DESC LIMIT 1;
-    over := over - last::tstzmultirange;
-    UPDATE viewing_times
-    SET nodes = '{}', begins = NULL, past = NULL, join_at = lower(last), terminate_at = upper(last)
-    WHERE user_id = of_user AND resource = of_resource AND idle = of_idle AND terminate_at IS NULL;
-  ELSE
-    known := known - over;
-    since := CASE WHEN isempty(over) THEN view.join_at
-             ELSE greatest(view.join_at, least(presence_first(rest), lower(known))) END;
-    IF coalesce(upper(known) <= presence_first(rest), true) AND presence_first(rest) >= since
-        AND (SELECT count(*) FROM jsonb_object_keys(rest)) = 1 THEN
-      -- As if no other node had ever had him.
-      rest := NULL;
-      known := NULL;
-    END IF;
-    UPDATE viewing_times
-    SET nodes = view.nodes - key, begins = rest, past = presence_kept(known), join_at = since
-    WHERE user_id = of_user AND resource = of_resource AND idle = of_idle AND terminate_at IS NULL;
-  END IF;
+  told := presence_left(view.begins, view.past, view.join_at, key, at, linger, silence);
+  UPDATE viewing_times
+  SET nodes = view.nodes - key, begins = told.rest, past = told.known,
+      join_at = told.since, terminate_at = told.until
+  WHERE user_id = of_user AND resource = of_resource AND idle = of_idle AND terminate_at IS NULL;
   INSERT INTO viewing_times (user_id, resource, idle, join_at, terminate_at, nodes)
-  SELECT of_user, of_resource, of_idle, lower(part), upper(part), '{}' FROM unnest(over) AS part;
+  SELECT of_user, of_resource, of_idle, lower(part), upper(part), '{}' FROM unnest(told.over) AS part;
 END $$;
 
 CREATE FUNCTION presence_free_of_stays(
@@ -192,14 +178,17 @@ RETURNS SETOF tstzrange LANGUAGE sql STABLE AS $$
     - coalesce(range_agg(tstzrange(join_at, terminate_at)), '{}'))
   FROM (
     SELECT join_at, terminate_at FROM viewing_times AS view
-    WHERE view.user_id = of_user AND view.resource = of_resource AND view.idle = of_idle AND terminate_at IS NULL
+    WHERE view.user_id = of_user AND view.resource = of_resource AND view.idle = of_idle
+      AND terminate_at IS NULL
     UNION ALL
     SELECT join_at, terminate_at FROM viewing_times AS view
-    WHERE view.user_id = of_user AND view.resource = of_resource AND view.idle = of_idle AND terminate_at > low
+    WHERE view.user_id = of_user AND view.resource = of_resource AND view.idle = of_idle
+      AND terminate_at > low
     UNION ALL
     -- What is in the archive ended a minute ago, or earlier.
     SELECT join_at, terminate_at FROM viewing_times_archive AS view
-    WHERE view.user_id = of_user AND view.resource = of_resource AND view.idle = of_idle AND join_at < high AND terminate_at > low
+    WHERE view.user_id = of_user AND view.resource = of_resource AND view.idle = of_idle
+      AND join_at < high AND terminate_at > low
       AND low < now() - interval '1 minute') AS known
 $$;
 COMMENT ON FUNCTION presence_free_of_views IS

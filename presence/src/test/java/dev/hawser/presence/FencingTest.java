@@ -53,6 +53,13 @@ class FencingTest {
             + lease.incarnation());
   }
 
+  /** What ended leases still count. */
+  private void removeAll() {
+    while (Boolean.TRUE.equals(registry.removePage(5).block())) {
+      // The next one.
+    }
+  }
+
   private String times(String user) {
     return String.join(
         ", ",
@@ -191,9 +198,7 @@ class FencingTest {
     node.settle();
     database.execute("UPDATE gateway_nodes SET last_seen_at = '2026-11-23 12:10Z'");
     database.execute("UPDATE gateway_nodes SET left_at = now()");
-    while (Boolean.TRUE.equals(registry.removePage(5).block())) {
-      // The next one.
-    }
+    removeAll();
     database.archive(connections);
     assertThat(times("alice")).isEmpty();
     node.register("10.0.0.1:7355");
@@ -211,9 +216,7 @@ class FencingTest {
     node.settle();
     database.execute("UPDATE gateway_nodes SET last_seen_at = '2026-11-23 12:10Z'");
     database.execute("UPDATE gateway_nodes SET left_at = now()");
-    while (Boolean.TRUE.equals(registry.removePage(5).block())) {
-      // The next one.
-    }
+    removeAll();
     database.archive(connections);
     node.register("10.0.0.1:7355");
     node.settle();
@@ -234,9 +237,7 @@ class FencingTest {
     fenced.recorder.disconnected("alice");
     database.execute("UPDATE gateway_nodes SET last_seen_at = '2026-11-23 12:10Z'");
     assertThat(registry.endDead(LATER).block()).hasSize(1);
-    while (Boolean.TRUE.equals(registry.removePage(5).block())) {
-      // The next one.
-    }
+    removeAll();
     fenced.register("10.0.0.1:7355");
     assertThat(fenced.settle()).isTrue();
     assertThat(times("alice")).isEqualTo("00:00-10:00");
@@ -255,9 +256,7 @@ class FencingTest {
     fenced.recorder.disconnected("alice");
     database.execute("UPDATE gateway_nodes SET last_seen_at = '2026-11-23 12:10Z'");
     assertThat(registry.endDead(LATER).block()).hasSize(1);
-    while (Boolean.TRUE.equals(registry.removePage(5).block())) {
-      // The next one.
-    }
+    removeAll();
     database.archive(connections);
     fenced.register("10.0.0.1:7355");
     assertThat(fenced.settle()).isTrue();
@@ -277,9 +276,7 @@ class FencingTest {
     fenced.settle();
     database.execute("UPDATE gateway_nodes SET last_seen_at = '2026-11-23 12:00:02Z'");
     assertThat(registry.endDead(LATER).block()).hasSize(1);
-    while (Boolean.TRUE.equals(registry.removePage(5).block())) {
-      // The next one.
-    }
+    removeAll();
     fenced.pass(Duration.ofSeconds(10));
     fenced.recorder.disconnected("alice");
     fenced.pass(Duration.ofSeconds(10));
@@ -390,9 +387,7 @@ class FencingTest {
     other.recorder.connected("bob");
     other.settle();
     assertThat(registry.endDead(LATER).block()).containsExactly(dead.lease.key());
-    while (Boolean.TRUE.equals(registry.removePage(5).block())) {
-      // The next one.
-    }
+    removeAll();
     assertThat(times("alice")).isEqualTo("00:00-");
     assertThat(times("bob")).isEqualTo("00:00-00:02, 00:10-");
     assertThat(times("carol")).isEqualTo("00:00-00:03");
@@ -413,9 +408,7 @@ class FencingTest {
     for (NodeLease lease : List.of(node.lease, earlier.lease)) {
       registry.leave(lease).block();
     }
-    while (Boolean.TRUE.equals(registry.removePage(5).block())) {
-      // The next one.
-    }
+    removeAll();
     // Its begin lies in the stay that was ended.
     node.register("10.0.0.1:7355");
     node.settle();
@@ -456,9 +449,7 @@ class FencingTest {
     node.recorder.viewing("alice", "lesson", false);
     node.settle();
     registry.leave(node.lease).block();
-    while (Boolean.TRUE.equals(registry.removePage(5).block())) {
-      // The next one.
-    }
+    removeAll();
     assertThat(database.rows(told))
         .containsExactly("online", "view-began", "view-ended", "offline");
   }
@@ -545,9 +536,7 @@ class FencingTest {
     assertThat(registry.endDead(LATER).block()).hasSize(1);
     fenced.recorder.connected("alice");
     assertThat(fenced.settle()).isFalse();
-    while (Boolean.TRUE.equals(registry.removePage(5).block())) {
-      // The next one.
-    }
+    removeAll();
     fenced.recorder.connected("bob");
     assertThat(fenced.settle()).isFalse();
     fenced.register("10.0.0.1:7355");
