@@ -30,6 +30,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       DoctorCommand.class,
       CheckCommand.class,
       LoadCommand.class,
+      TrainCommand.class,
       HelpCommand.class
     })
 public final class Hawser {
