@@ -1,6 +1,7 @@
 package dev.hawser.gateway.kafka;
 
 import java.util.ArrayDeque;
+import java.util.Arrays;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.Map;
@@ -32,14 +33,38 @@ final class LateCommits {
     }
   }
 
+  /**
+   * A window may hold a million records, so of each there are two places in arrays and no object.
+   */
   private static final class Batch {
+    private static final int SMALL = 8;
+
     final long begin;
-    final Map<String, Long> offsets = new HashMap<>();
+    String[] users = new String[SMALL];
+    long[] offsets = new long[SMALL];
+    int known;
     long upTo;
     int records;
 
     Batch(long begin) {
       this.begin = begin;
+    }
+
+    void add(String user, long offset) {
+      if (known == users.length) {
+        users = Arrays.copyOf(users, 2 * known);
+        offsets = Arrays.copyOf(offsets, 2 * known);
+      }
+      users[known] = user;
+      offsets[known++] = offset;
+    }
+
+    HandedOver handedOver() {
+      var last = new HashMap<String, Long>();
+      for (int i = 0; i < known; i++) {
+        last.put(users[i], offsets[i]);
+      }
+      return new HandedOver(upTo, last);
     }
   }
 
@@ -74,7 +99,7 @@ final class LateCommits {
     last.records++;
     records++;
     if (user != null) {
-      last.offsets.put(user, offset);
+      last.add(user, offset);
     }
   }
 
@@ -89,8 +114,7 @@ final class LateCommits {
     while (!batches.isEmpty() && (records > maxRecords || isDue(batches.element(), now))) {
       Batch next = batches.remove();
       records -= next.records;
-      var handedOver = new HandedOver(next.upTo, next.offsets);
-      due = due == null ? handedOver : due.and(handedOver);
+      due = due == null ? next.handedOver() : due.and(next.handedOver());
     }
     return due;
   }

@@ -14,6 +14,9 @@ public final class Feeds {
   /** A shard that is not fed here. */
   public static final long NOT_FED = -1;
 
+  /** The generation of an event that comes from another node: never one of this node's. */
+  static final long ELSEWHERE = -1;
+
   private final String epoch;
   private final AtomicLongArray fed;
   private final AtomicLongArray heads;

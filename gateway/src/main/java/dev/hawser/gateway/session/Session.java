@@ -743,8 +743,8 @@ public final class Session extends AbstractMatchingBehavior<Session.Command> {
   }
 
   private void onPush(Push push) {
-    if (!isLocal(push.replyTo()) || push.generation() != node.feeds().generation(shard)) {
-      // From one that had the partition before: it is ahead of what is fed here now.
+    if (push.generation() != node.feeds().generation(shard)) {
+      // From one that had the partition before, here or elsewhere: it is ahead of what is fed now.
       return;
     }
     if (leaving) {

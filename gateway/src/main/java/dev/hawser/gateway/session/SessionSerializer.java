@@ -231,9 +231,8 @@ public final class SessionSerializer extends SerializerWithStringManifest {
         case "mb" -> readMailbox(in, true);
         case "P" -> {
           StreamEvent event = readEvent(in);
-          // Its generation is another node's, and means nothing here.
           yield new Session.Push(
-              event.event(), event.offset(), event.excluded(), 0, readReference(in));
+              event.event(), event.offset(), event.excluded(), Feeds.ELSEWHERE, readReference(in));
         }
         case "L" -> new Session.Locate(readNode(in), readReference(in));
         case "U" -> new Session.Publish(readPushEvent(in), readReference(in));

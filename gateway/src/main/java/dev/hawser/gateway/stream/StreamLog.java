@@ -1,5 +1,6 @@
 package dev.hawser.gateway.stream;
 
+import dev.hawser.protocol.event.PushEvent;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -34,7 +35,17 @@ public final class StreamLog {
   /** Nothing is known about what was before, and from where on everything is. */
   private static final long UNKNOWN = -1;
 
-  private record Kept(StreamEvent event, long at) {}
+  /** An event and when it came, in one object: there may be millions. */
+  private record Kept(PushEvent pushed, long offset, long excluded, long at) {
+
+    Kept(StreamEvent event, long at) {
+      this(event.event(), event.offset(), event.excluded(), at);
+    }
+
+    StreamEvent event() {
+      return new StreamEvent(pushed, offset, excluded);
+    }
+  }
 
   private final Limits limits;
   private @Nullable Deque<Kept> kept;
@@ -105,8 +116,8 @@ public final class StreamLog {
   public long offsetOf(@Nullable String id) {
     if (id != null && kept != null) {
       for (Kept known : kept) {
-        if (id.equals(known.event().event().id())) {
-          return known.event().offset();
+        if (id.equals(known.pushed().id())) {
+          return known.offset();
         }
       }
     }
@@ -120,7 +131,7 @@ public final class StreamLog {
 
   /** Whether that holds for all that is kept here. */
   public boolean isSecured() {
-    return kept == null || kept.getLast().event().offset() <= secured;
+    return kept == null || kept.getLast().offset() <= secured;
   }
 
   /** Forgets what is older than it may be, if it is secured. */
@@ -129,9 +140,7 @@ public final class StreamLog {
       return;
     }
     long oldest = now - limits.age().toMillis();
-    while (!kept.isEmpty()
-        && kept.element().at() < oldest
-        && kept.element().event().offset() <= secured) {
+    while (!kept.isEmpty() && kept.element().at() < oldest && kept.element().offset() <= secured) {
       forget(kept.remove());
     }
     if (kept.isEmpty()) {
@@ -141,7 +150,7 @@ public final class StreamLog {
 
   private void forget(Kept oldest) {
     bytes -= oldest.event().size();
-    forgotten = Math.max(forgotten, oldest.event().offset());
+    forgotten = Math.max(forgotten, oldest.offset());
   }
 
   /**
@@ -159,7 +168,7 @@ public final class StreamLog {
       forgotten = Math.min(forgotten, complete);
     }
     Deque<Kept> later = kept == null ? new ArrayDeque<>() : kept;
-    long next = later.isEmpty() ? Math.max(start, top) + 1 : later.element().event().offset();
+    long next = later.isEmpty() ? Math.max(start, top) + 1 : later.element().offset();
     kept = new ArrayDeque<>(older.size() + later.size());
     for (StreamEvent event : older) {
       if (event.offset() < next) {
@@ -204,6 +213,6 @@ public final class StreamLog {
   public List<StreamEvent> since(long offset) {
     return kept == null
         ? List.of()
-        : kept.stream().map(Kept::event).filter(event -> event.offset() > offset).toList();
+        : kept.stream().filter(event -> event.offset() > offset).map(Kept::event).toList();
   }
 }
