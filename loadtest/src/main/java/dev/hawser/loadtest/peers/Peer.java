@@ -21,10 +21,14 @@ enum Peer {
   WEBFLUX("Spring WebFlux", Speech.PLAIN_TEXT),
   VERTX("Vert.x", Speech.PLAIN_TEXT),
   NCHAN("Nchan", Speech.PLAIN_TEXT),
+  UWEBSOCKETS("uWebSockets", Speech.PLAIN_TEXT),
   SOCKET_IO("socket.io", Speech.SOCKET_IO),
   NETTY_SOCKETIO("netty-socketio", Speech.SOCKET_IO);
 
   private static final String PACKAGE = "dev.hawser.peers.";
+
+  /** What npm writes when it is done. */
+  private static final String INSTALLED = "node_modules/.package-lock.json";
 
   private static final List<Path> NGINX_MODULES =
       List.of(
@@ -49,7 +53,7 @@ enum Peer {
   }
 
   boolean isJvm() {
-    return this != NCHAN && this != SOCKET_IO;
+    return this != NCHAN && this != UWEBSOCKETS && this != SOCKET_IO;
   }
 
   String subscribePath() {
@@ -75,7 +79,8 @@ enum Peer {
       case VERTX -> jvm("VertxPeer", port, directory);
       case NETTY_SOCKETIO -> jvm("NettySocketIoPeer", port, directory);
       case NCHAN -> nginx(port, directory);
-      case SOCKET_IO -> node(port, directory);
+      case UWEBSOCKETS -> npm("uwebsockets", "node_modules/.bin/bun", port, directory);
+      case SOCKET_IO -> npm("socket.io", "node", port, directory);
     };
   }
 
@@ -134,31 +139,37 @@ enum Peer {
     return "Nchan %s, nginx %s".formatted(nchan, nginx);
   }
 
-  /** socket.io from npm, which stays in the user's cache. */
-  private Server node(int port, Path directory)
+  /**
+   * A server of JavaScript, with what it needs from npm, which stays in the user's cache.
+   *
+   * @param program on the path, or, with a slash, among what was installed
+   */
+  private Server npm(String name, String program, int port, Path directory)
       throws IOException, InterruptedException, NotInstalledException {
     if (!Programs.isThere("node")) {
       throw new NotInstalledException("no node on the path");
     }
-    Path cache = Programs.cache().resolve("socket.io");
-    Files.createDirectories(cache);
-    Path script = cache.resolve("socket-io.js");
+    Path cache = Files.createDirectories(Programs.cache().resolve(name));
+    Path script = cache.resolve("server.js");
     Path wanted = cache.resolve("package.json");
-    try (InputStream content = resource("socket-io.js")) {
-      Files.copy(content, script, StandardCopyOption.REPLACE_EXISTING);
-    }
-    try (InputStream content = resource("package.json")) {
+    try (InputStream server = resource(name + "/server.js");
+        InputStream content = resource(name + "/package.json")) {
+      Files.copy(server, script, StandardCopyOption.REPLACE_EXISTING);
       byte[] packages = content.readAllBytes();
-      boolean installed = Files.exists(cache.resolve("node_modules").resolve("socket.io"));
-      if (!installed
-          || !Files.exists(wanted)
-          || !new String(packages, UTF_8).equals(Files.readString(wanted))) {
+      if (!Files.exists(wanted) || !new String(packages, UTF_8).equals(Files.readString(wanted))) {
         Files.write(wanted, packages);
-        Programs.install(cache, directory.resolve("npm.log"));
+        Files.deleteIfExists(cache.resolve(INSTALLED));
       }
     }
+    if (!Files.exists(cache.resolve(INSTALLED))) {
+      Programs.install(cache, directory.resolve("npm.log"));
+    }
+    String executable = program.contains("/") ? cache.resolve(program).toString() : program;
+    if (!Programs.isThere(executable)) {
+      throw new NotInstalledException("%s does not run here".formatted(executable));
+    }
     return new PeerProcess(
-        this, port, List.of("node", script.toString(), Integer.toString(port)), directory);
+        this, port, List.of(executable, script.toString(), Integer.toString(port)), directory);
   }
 
   private static String nginxProgram() {

@@ -24,7 +24,10 @@ final class PeerRound {
   private static final double CONNECT_RATE = 50_000;
 
   private static final int WARM_UP_USERS = 1_000;
-  private static final Duration WARM_UP = Duration.ofSeconds(3);
+
+  /** JVMs compile what they do often only after some seconds of it. */
+  private static final Duration WARM_UP = Duration.ofSeconds(10);
+
   private static final Duration CONNECT_LIMIT = Duration.ofSeconds(60);
   private static final Duration DELIVERY_LIMIT = Duration.ofSeconds(15);
 
