@@ -59,8 +59,9 @@ final class LateCommits {
       offsets[known++] = offset;
     }
 
-    HandedOver handedOver() {
-      var last = new HashMap<String, Long>();
+    /** Together with what comes before it. */
+    HandedOver behind(@Nullable HandedOver before) {
+      Map<String, Long> last = before == null ? new HashMap<>() : before.offsets;
       for (int i = 0; i < known; i++) {
         last.put(users[i], offsets[i]);
       }
@@ -114,7 +115,7 @@ final class LateCommits {
     while (!batches.isEmpty() && (records > maxRecords || isDue(batches.element(), now))) {
       Batch next = batches.remove();
       records -= next.records;
-      due = due == null ? next.handedOver() : due.and(next.handedOver());
+      due = next.behind(due);
     }
     return due;
   }
