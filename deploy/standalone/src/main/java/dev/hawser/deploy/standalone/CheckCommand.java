@@ -10,7 +10,6 @@ import dev.hawser.deploy.standalone.check.DeliveryCheck;
 import dev.hawser.deploy.standalone.check.Track;
 import dev.hawser.deploy.standalone.check.Verdict;
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -224,13 +223,16 @@ final class CheckCommand implements Callable<Integer> {
             .withFallback(Development.settings(ports, node, NODES))
             .root()
             .render(ConfigRenderOptions.concise()));
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
-    command.addAll(List.of("-Xmx512m", "-XX:TieredStopAtLevel=1"));
-    command.addAll(NodeConsole.LOGGING);
-    command.addAll(List.of("-cp", System.getProperty("java.class.path"), Hawser.class.getName()));
-    command.addAll(List.of("node", "--config", configuration.toString(), "--exit-with-parent"));
+    List<String> options = new ArrayList<>(List.of("-Xmx512m", "-XX:TieredStopAtLevel=1"));
+    options.addAll(NodeConsole.LOGGING);
+    List<String> command = ThisJvm.command(options);
+    command.addAll(
+        List.of(
+            Hawser.class.getName(),
+            "node",
+            "--config",
+            configuration.toString(),
+            "--exit-with-parent"));
     return new DeliveryCheck.Place(
         node,
         command,

@@ -7,7 +7,6 @@ import dev.hawser.deploy.embedded.Directories;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.lang.management.ManagementFactory;
 import java.net.HttpURLConnection;
 import java.net.URI;
 import java.nio.file.Files;
@@ -129,16 +128,20 @@ final class NodeProcess {
   }
 
   private Process launch() throws IOException {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    List<String> options = new ArrayList<>();
+    options.add("-Djava.io.tmpdir=" + emptied(temporary));
+    options.addAll(NodeConsole.LOGGING);
+    List<String> command = ThisJvm.command(options);
     // Several JVMs start at once: the quicker compiler alone saves a third of the time. What this
     // process was given comes later and wins.
-    command.add("-XX:TieredStopAtLevel=1");
-    command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
-    command.add("-Djava.io.tmpdir=" + emptied(temporary));
-    command.addAll(NodeConsole.LOGGING);
-    command.addAll(List.of("-cp", System.getProperty("java.class.path"), Hawser.class.getName()));
-    command.addAll(List.of("node", "--config", configuration.toString(), "--exit-with-parent"));
+    command.add(1, "-XX:TieredStopAtLevel=1");
+    command.addAll(
+        List.of(
+            Hawser.class.getName(),
+            "node",
+            "--config",
+            configuration.toString(),
+            "--exit-with-parent"));
     return new ProcessBuilder(command).redirectErrorStream(true).start();
   }
 

@@ -2,7 +2,6 @@ package dev.hawser.deploy.standalone;
 
 import dev.hawser.deploy.embedded.Directories;
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -20,7 +19,7 @@ import picocli.CommandLine.Option;
     description = {
       "Makes nodes start warm: puts load on a cluster of two nodes, one of which is restarted, and"
           + " writes down what a node loads and compiles for it (the JVM's AOT cache).",
-      "bin/hawser gives it to nodes until the next build. Takes about two minutes."
+      "bin/hawser gives it to nodes until the next build. Takes about three minutes."
     },
     mixinStandardHelpOptions = true,
     versionProvider = Hawser.Version.class)
@@ -55,16 +54,15 @@ final class TrainCommand implements Callable<Integer> {
       return exit;
     }
     System.out.println("\nWriting " + target);
-    Path cache = work.resolve("cache");
+    // Beside it: a node that starts just now must not find half of it.
+    Path cache = target.resolveSibling(target.getFileName() + ".new");
     Path log = work.resolve("create.log");
+    Files.deleteIfExists(cache);
     int created = create(recorded(work, results.resolve("cluster.log")), cache, log);
     if (created != 0 || !Files.exists(cache)) {
       throw new IllegalStateException("the JVM did not write the cache; see " + log);
     }
-    // Not half of it, should a node start just now.
-    Path beside = target.resolveSibling(target.getFileName() + ".new");
-    Files.copy(cache, beside, StandardCopyOption.REPLACE_EXISTING);
-    Files.move(beside, target, StandardCopyOption.ATOMIC_MOVE);
+    Files.move(cache, target, StandardCopyOption.ATOMIC_MOVE);
     System.out.printf("%,d MiB%n", Files.size(target) >> 20);
     Directories.delete(work);
     return 0;
@@ -82,13 +80,10 @@ final class TrainCommand implements Callable<Integer> {
 
   private static int create(Path recorded, Path cache, Path log)
       throws IOException, InterruptedException {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
-    command.add("-XX:AOTMode=create");
-    command.add("-XX:AOTConfiguration=" + recorded);
-    command.add("-XX:AOTCache=" + cache);
-    command.addAll(List.of("-cp", System.getProperty("java.class.path")));
+    List<String> command =
+        ThisJvm.command(
+            List.of(
+                "-XX:AOTMode=create", "-XX:AOTConfiguration=" + recorded, "-XX:AOTCache=" + cache));
     return new ProcessBuilder(command)
         .redirectErrorStream(true)
         .redirectOutput(log.toFile())
