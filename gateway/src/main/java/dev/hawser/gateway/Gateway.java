@@ -169,6 +169,10 @@ public final class Gateway {
                 ? ""
                 : "other nodes are running: " + String.join(", ", otherNodes));
     readiness.requireOnce(presence::reachable, "PostgreSQL is not reachable");
+    metrics.gauge(
+        "hawser.postgresql.reachable",
+        "Whether PostgreSQL answered when it was asked last: 1, else 0",
+        () -> presence.reachable() ? 1 : 0);
     onStop(
         CoordinatedShutdown.PhaseBeforeServiceUnbind(),
         "not ready",
@@ -493,10 +497,6 @@ public final class Gateway {
         "hawser.connections.waiting",
         "Clients whose session is being looked for",
         attachments::waiting);
-    metrics.gauge(
-        "hawser.postgresql.reachable",
-        "Whether PostgreSQL answered when it was asked last: 1, else 0",
-        () -> presence.reachable() ? 1 : 0);
     metrics.gauge(
         "hawser.presence.lag.seconds",
         "Age of the oldest change that is not in PostgreSQL",

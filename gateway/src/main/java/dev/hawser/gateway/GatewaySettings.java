@@ -12,6 +12,8 @@ import dev.hawser.gateway.kafka.OfflineDefaults;
 import dev.hawser.gateway.session.SessionSettings;
 import dev.hawser.gateway.socket.WebSocketSettings;
 import dev.hawser.presence.PresenceSettings;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
 
 /** All of the block {@code hawser}; reference.conf tells what each key means. */
 record GatewaySettings(
@@ -56,6 +58,9 @@ record GatewaySettings(
             OfflineDefaults.from(config.getConfig("mailbox")),
             PresenceSettings.from(config.getConfig("presence")));
     settings.requireTwoPaths();
+    if (settings.cluster.isGateway()) {
+      settings.authenticator.requireKey();
+    }
     String environment = config.getString("environment");
     switch (environment) {
       case "development" -> {}
@@ -69,24 +74,38 @@ record GatewaySettings(
   }
 
   private static String advertisedUrl(Config config) {
-    String pod =
-        System.getenv().getOrDefault("POD_NAME", System.getenv().getOrDefault("HOSTNAME", ""));
+    String configured = config.getString("advertised-url");
     String url =
-        config
-            .getString("advertised-url")
+        configured
             .replace(
                 "{scheme}", config.getString("websocket.tls.certificate").isBlank() ? "ws" : "wss")
             .replace("{host}", config.getString("cluster.host"))
             .replace("{port}", config.getString("websocket.port"))
-            .replace("{path}", config.getString("connection.path"))
-            .replace("{pod}", pod);
+            .replace("{path}", config.getString("connection.path"));
+    if (url.contains("{pod}")) {
+      url = url.replace("{pod}", pod());
+    }
     if (!url.matches("wss?://[^{}\\s]+")) {
       throw new IllegalArgumentException(
           "hawser.advertised-url is %s, expected ws:// or wss:// and of {scheme}, {host}, {port}, {path}, {pod}"
-                  .formatted(config.getString("advertised-url"))
+                  .formatted(configured)
               + " what is needed");
     }
     return url;
+  }
+
+  /** Of the environment, as Kubernetes has it; elsewhere the host's name, up to its first dot. */
+  private static String pod() {
+    String pod = System.getenv("POD_NAME");
+    if (pod != null) {
+      return pod;
+    }
+    try {
+      return InetAddress.getLocalHost().getHostName().replaceFirst("\\..*", "");
+    } catch (UnknownHostException nameless) {
+      throw new IllegalArgumentException(
+          "hawser.advertised-url has {pod}, expected POD_NAME, or a host with a name", nameless);
+    }
   }
 
   private void requireTwoPaths() {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.typesafe.config.ConfigFactory;
+import java.net.InetAddress;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -39,6 +40,18 @@ class GatewaySettingsTest {
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining(message);
     assertThat(settings(setting + "\nenvironment = development")).isNotNull();
+  }
+
+  @Test
+  void aNodeThatTakesNoClientsNeedsNoKeyForTokens() {
+    assertThat(settings("auth.hmac-secret = \"\"\nroles = [presence]")).isNotNull();
+  }
+
+  @Test
+  void aNodeIsKnownToClientsByItsHostsNameWhereThereAreNoPods() throws Exception {
+    String name = InetAddress.getLocalHost().getHostName();
+    assertThat(settings("advertised-url = \"wss://{pod}.example.org{path}\"").advertisedUrl())
+        .isEqualTo("wss://" + name.split("\\.", -1)[0] + ".example.org/connection/websocket");
   }
 
   @ParameterizedTest

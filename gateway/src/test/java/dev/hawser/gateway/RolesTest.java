@@ -43,6 +43,7 @@ class RolesTest {
             .isInstanceOf(ConnectException.class);
         assertThat(gateway.management("/ready").statusCode()).isEqualTo(200);
         assertThat(presence.management("/ready").statusCode()).isEqualTo(200);
+        assertThat(presence.metric("hawser_postgresql_reachable")).isEqualTo(1);
       }
     }
   }

@@ -122,6 +122,11 @@ class ServerApiTest {
                 .statusCode())
         .isEqualTo(413);
     assertThat(first.post("/api/map_publish", "{}").statusCode()).isEqualTo(404);
+    assertThat(
+            first
+                .send("/api/map_publish", "POST", "{}", "Authorization", "apikey " + Node.API_KEY)
+                .statusCode())
+        .isEqualTo(404);
   }
 
   @ParameterizedTest
@@ -168,19 +173,24 @@ class ServerApiTest {
   }
 
   @ParameterizedTest
-  @CsvSource({
-    "publish, 400, 107",
-    "history, 400, 108",
-    "rpc, 404, 104",
-    "info, 200, 0",
-    "batch, 200, 0"
-  })
-  void errorsAreStatusesForThoseWhoWantThat(String method, int status, int code) throws Exception {
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "publish | 400 | 107 | {}",
+        "history | 400 | 108 | {}",
+        "rpc     | 404 | 104 | {'method':'x'}",
+        "info    | 200 | 0   | {}",
+        "batch   | 200 | 0   | {'commands':[{'publish':{}}]}",
+        "batch   | 400 | 107 | {'commands':1}",
+      })
+  void errorsAreStatusesForThoseWhoWantThat(String method, int status, int code, String body)
+      throws Exception {
     var response =
         first.send(
             "/api/" + method,
             "POST",
-            "{\"method\":\"x\",\"commands\":[{\"publish\":{}}]}",
+            body.replace('\'', '"'),
             "X-API-Key",
             Node.API_KEY,
             "X-Centrifugo-Error-Mode",

@@ -23,7 +23,7 @@ public record AuthenticatorSettings(
 
   private static final int MIN_SECRET_BYTES = 32;
 
-  /** Checks that there is a key, and one that is long enough. */
+  /** Checks the values; whether there is a key at all, {@link #requireKey} does. */
   public AuthenticatorSettings {
     if (!jwksUrl.isEmpty() && !jwksFile.isEmpty()) {
       throw new IllegalArgumentException(
@@ -33,14 +33,22 @@ public record AuthenticatorSettings(
       throw new IllegalArgumentException(
           "hawser.auth.jwks-url is %s, expected an http or https URL".formatted(jwksUrl));
     }
-    if (hmacSecret.isEmpty() && jwksUrl.isEmpty() && jwksFile.isEmpty() && !anonymous) {
-      throw new IllegalArgumentException(
-          "hawser.auth has no key, expected hmac-secret, jwks-url or jwks-file (or anonymous = on)");
-    }
     if (!hmacSecret.isEmpty() && hmacSecret.length() < MIN_SECRET_BYTES) {
       throw new IllegalArgumentException(
           "hawser.auth.hmac-secret has %d characters, expected at least %d (RFC 7518, section 3.2)"
               .formatted(hmacSecret.length(), MIN_SECRET_BYTES));
+    }
+  }
+
+  /**
+   * Checks that somebody can be let in.
+   *
+   * @throws IllegalArgumentException if nobody could
+   */
+  public void requireKey() {
+    if (hmacSecret.isEmpty() && jwksUrl.isEmpty() && jwksFile.isEmpty() && !anonymous) {
+      throw new IllegalArgumentException(
+          "hawser.auth has no key, expected hmac-secret, jwks-url or jwks-file (or anonymous = on)");
     }
   }
 

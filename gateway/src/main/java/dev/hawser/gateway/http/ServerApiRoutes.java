@@ -85,9 +85,18 @@ public final class ServerApiRoutes {
     if (name.equals("batch")) {
       return post(this::batch);
     }
-    return ServerApi.METHODS.contains(name) && !name.equals("presence")
-        ? post((request, body) -> call(name, request, body))
-        : reject();
+    if (name.equals("presence")) {
+      return reject();
+    }
+    if (ServerApi.METHODS.contains(name)) {
+      return post((request, body) -> call(name, request, body));
+    }
+    // Questions about presence are asked by GET, but for the one above.
+    return extractRequest(
+        request ->
+            request.method().equals(HttpMethods.POST) && apiKeys.accept(key(request))
+                ? complete(empty(StatusCodes.NOT_FOUND))
+                : reject());
   }
 
   private Route post(Endpoint endpoint) {
@@ -135,16 +144,16 @@ public final class ServerApiRoutes {
         .withSizeLimit(MAX_BODY_BYTES)
         .toStrict(BODY_TIMEOUT.toMillis(), materializer)
         .thenCompose(body -> endpoint.answer(request, body.getData().toArrayUnsafe()))
-        .exceptionally(ServerApiRoutes::refusal);
+        .exceptionally(failure -> refusal(request, failure));
   }
 
-  private static HttpResponse refusal(Throwable failure) {
+  private static HttpResponse refusal(HttpRequest request, Throwable failure) {
     Throwable cause =
         failure instanceof CompletionException && failure.getCause() != null
             ? failure.getCause()
             : failure;
     return switch (cause) {
-      case ApiException refused -> json(StatusCodes.OK, write(Map.of("error", refused.reply())));
+      case ApiException refused -> response(request, new Answer(Map.of(), refused));
       case IllegalArgumentException malformed ->
           text(StatusCodes.BAD_REQUEST, String.valueOf(malformed.getMessage()));
       case EntityStreamSizeException large ->

@@ -145,7 +145,7 @@ class SettingsTest {
 
   private static String authenticationError(String settings) {
     try {
-      AuthenticatorSettings.from(hawser(settings).getConfig("auth"));
+      AuthenticatorSettings.from(hawser(settings).getConfig("auth")).requireKey();
       return "";
     } catch (IllegalArgumentException wrong) {
       return String.valueOf(wrong.getMessage());

@@ -2,8 +2,7 @@
  * The client protocol: commands, replies and pushes with their JSON and Protobuf encodings. {@link
  * dev.hawser.protocol.client.Codec} is the way in.
  *
- * <p>"Section n" in this package means shared/protocol/client-protocol.md. What holds for every
- * record here:
+ * <p>"Section n" in this package means docs/client-protocol.md. What holds for every record here:
  *
  * <ul>
  *   <li>A missing string is {@code ""}, a missing payload {@link
