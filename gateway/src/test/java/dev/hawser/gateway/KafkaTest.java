@@ -4,20 +4,26 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.hawser.deploy.embedded.EmbeddedKafka;
 import dev.hawser.gateway.Node.Door;
 import dev.hawser.protocol.event.EventHeaders;
 import io.github.centrifugal.centrifuge.ReplyError;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewPartitions;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Records nobody can deliver, restarts, and Kafka going away. */
 class KafkaTest {
@@ -26,7 +32,7 @@ class KafkaTest {
 
   @BeforeAll
   static void start() {
-    parts = Parts.start();
+    parts = Parts.start(() -> EmbeddedKafka.startSecured("hawser", "its-password"));
   }
 
   @AfterAll
@@ -109,6 +115,39 @@ class KafkaTest {
 
   private static void broadcast(String payload) throws Exception {
     parts.push(new ProducerRecord<>("hawser.broadcast", payload.getBytes(UTF_8)));
+  }
+
+  @Test
+  void everyClientOfKafkaGetsWhatTheFileOfPropertiesSays(@TempDir Path directory) throws Exception {
+    Path file = directory.resolve("kafka.properties");
+    Files.writeString(
+        file,
+        """
+        security.protocol=SASL_PLAINTEXT
+        sasl.mechanism=PLAIN
+        sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
+          username="hawser" password="its-password";
+        """);
+    String settings =
+        """
+        hawser.kafka.bootstrap-servers = "%s"
+        hawser.kafka.client-properties = "%s"
+        hawser.presence.events.enabled = on
+        """
+            .formatted(parts.kafka.securedServers(), file);
+    Predicate<ConsumerRecord<byte[], byte[]>> of =
+        record -> Arrays.equals(record.key(), "known".getBytes(UTF_8));
+    try (TestNode node = TestNode.ready(parts, settings);
+        Tab tab = Tab.open(node.url(Door.NETTY), Node.token("known"))) {
+      tab.awaitConnected();
+      parts.push("known", "\"event\"");
+      broadcast("\"broadcast\"");
+      tab.client.send("\"upstream\"".getBytes(UTF_8), failure -> {});
+      await().until(() -> tab.received.contains("\"event\""));
+      await().until(() -> tab.messages.contains("\"broadcast\""));
+      assertThat(parts.records("hawser.upstream", of, 1)).hasSize(1);
+      assertThat(parts.records("hawser.presence", of, 1)).hasSize(1);
+    }
   }
 
   @Test

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.OffsetSpec;
@@ -34,7 +35,11 @@ final class Parts implements AutoCloseable {
   final EmbeddedKafka kafka;
 
   static Parts start() {
-    var starting = CompletableFuture.supplyAsync(EmbeddedKafka::start);
+    return start(EmbeddedKafka::start);
+  }
+
+  static Parts start(Supplier<EmbeddedKafka> broker) {
+    var starting = CompletableFuture.supplyAsync(broker);
     var postgreSql = EmbeddedPostgreSql.start();
     postgreSql.createDatabase(DATABASE);
     var kafka = starting.join();

@@ -224,23 +224,24 @@ final class PresencePublisher implements AutoCloseable {
       String name = "hawser-presence-" + identity;
       producer =
           new KafkaProducer<>(
-              Map.of(
-                  "bootstrap.servers",
-                  settings.bootstrapServers(),
-                  "transactional.id",
-                  name,
-                  "transaction.timeout.ms",
-                  Math.toIntExact(2 * KAFKA_TIMEOUT.toMillis()),
-                  "max.block.ms",
-                  KAFKA_TIMEOUT.toMillis(),
-                  "request.timeout.ms",
-                  Math.toIntExact(KAFKA_TIMEOUT.toMillis()),
-                  "delivery.timeout.ms",
-                  Math.toIntExact(2 * KAFKA_TIMEOUT.toMillis()),
-                  "linger.ms",
-                  5,
-                  "compression.type",
-                  "lz4"),
+              settings
+                  .kafka()
+                  .client(
+                      Map.of(
+                          "transactional.id",
+                          name,
+                          "transaction.timeout.ms",
+                          Math.toIntExact(2 * KAFKA_TIMEOUT.toMillis()),
+                          "max.block.ms",
+                          KAFKA_TIMEOUT.toMillis(),
+                          "request.timeout.ms",
+                          Math.toIntExact(KAFKA_TIMEOUT.toMillis()),
+                          "delivery.timeout.ms",
+                          Math.toIntExact(2 * KAFKA_TIMEOUT.toMillis()),
+                          "linger.ms",
+                          5,
+                          "compression.type",
+                          "lz4")),
               new ByteArraySerializer(),
               new ByteArraySerializer());
       boolean begun = false;
@@ -324,13 +325,7 @@ final class PresencePublisher implements AutoCloseable {
   /** Sees what is committed, and waits for transactions that are about to be. */
   private KafkaConsumer<byte[], byte[]> placesConsumer(String group) {
     return new KafkaConsumer<>(
-        Map.of(
-            "bootstrap.servers",
-            settings.bootstrapServers(),
-            "group.id",
-            group,
-            "isolation.level",
-            "read_committed"),
+        settings.kafka().client(Map.of("group.id", group, "isolation.level", "read_committed")),
         new ByteArrayDeserializer(),
         new ByteArrayDeserializer());
   }

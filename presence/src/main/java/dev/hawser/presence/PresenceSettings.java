@@ -33,13 +33,13 @@ public record PresenceSettings(
   /**
    * Presence events on Kafka.
    *
-   * @param bootstrapServers {@code host:port}, several with commas
+   * @param kafka where it is
    */
-  public record Events(String bootstrapServers, String topic) {
+  public record Events(KafkaAccess kafka, String topic) {
 
     /** Checks that both are there. */
     public Events {
-      if (bootstrapServers.isBlank() || topic.isBlank()) {
+      if (kafka.bootstrapServers().isBlank() || topic.isBlank()) {
         throw new IllegalArgumentException(
             "hawser.presence.events is enabled, expected bootstrap-servers and topic");
       }
@@ -146,7 +146,10 @@ public record PresenceSettings(
         config.getBoolean("events.enabled")
             ? Optional.of(
                 new Events(
-                    config.getString("events.bootstrap-servers"), config.getString("events.topic")))
+                    KafkaAccess.of(
+                        config.getString("events.bootstrap-servers"),
+                        config.getString("events.client-properties")),
+                    config.getString("events.topic")))
             : Optional.empty());
   }
 

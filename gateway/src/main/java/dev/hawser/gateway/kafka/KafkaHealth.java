@@ -5,9 +5,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AdminClientConfig;
+import org.apache.kafka.clients.admin.DescribeTopicsResult;
 import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.jspecify.annotations.Nullable;
@@ -45,13 +48,12 @@ public final class KafkaHealth implements AutoCloseable {
     int timeout = Math.toIntExact(TIMEOUT.toMillis());
     this.admin =
         Admin.create(
-            Map.of(
-                AdminClientConfig.BOOTSTRAP_SERVERS_CONFIG,
-                settings.bootstrapServers(),
-                AdminClientConfig.REQUEST_TIMEOUT_MS_CONFIG,
-                timeout,
-                AdminClientConfig.DEFAULT_API_TIMEOUT_MS_CONFIG,
-                timeout));
+            settings.client(
+                Map.of(
+                    AdminClientConfig.REQUEST_TIMEOUT_MS_CONFIG,
+                    timeout,
+                    AdminClientConfig.DEFAULT_API_TIMEOUT_MS_CONFIG,
+                    timeout)));
     ask();
   }
 
@@ -74,16 +76,19 @@ public final class KafkaHealth implements AutoCloseable {
   }
 
   private void ask() {
+    DescribeTopicsResult asked = admin.describeTopics(topics);
     var unused =
-        admin
-            .describeTopics(topics)
+        asked
             .allTopicNames()
             .toCompletionStage()
-            .whenComplete(this::answered);
+            .whenComplete(
+                (described, failure) -> answered(asked.topicNameValues(), described, failure));
   }
 
   private void answered(
-      @Nullable Map<String, TopicDescription> described, @Nullable Throwable failure) {
+      Map<String, KafkaFuture<TopicDescription>> each,
+      @Nullable Map<String, TopicDescription> described,
+      @Nullable Throwable failure) {
     if (closed) {
       return;
     }
@@ -92,7 +97,7 @@ public final class KafkaHealth implements AutoCloseable {
       sameTopic = isSame(topic);
     }
     if (failure != null) {
-      report(problem(failure));
+      report(problem(each, failure));
     } else if (!sameTopic) {
       report(
           "%s was created anew, or its partitions were changed, expected %d partitions; restart all"
@@ -126,18 +131,24 @@ public final class KafkaHealth implements AutoCloseable {
     boolean wasReachable = reachable;
     reachable = problem.isEmpty();
     if (reachable && !wasReachable) {
-      log.info("Kafka at {} is reachable", settings.bootstrapServers());
+      log.info("Kafka at {} is reachable", settings.access());
     } else if (!reachable && !problem.equals(lastProblem)) {
-      log.warn("Kafka at {}: {}; trying again", settings.bootstrapServers(), problem);
+      log.warn("Kafka at {}: {}; trying again", settings.access(), problem);
     }
     lastProblem = problem;
   }
 
-  private String problem(Throwable failure) {
+  private static String problem(
+      Map<String, KafkaFuture<TopicDescription>> each, Throwable failure) {
     Throwable cause = failure.getCause() == null ? failure : failure.getCause();
-    return cause instanceof UnknownTopicOrPartitionException
-        ? "not all topics are there, expected " + String.join(", ", topics)
-        : "no answer (" + cause.getMessage() + ")";
+    if (cause instanceof UnknownTopicOrPartitionException) {
+      return each.entrySet().stream()
+          .filter(topic -> topic.getValue().isCompletedExceptionally())
+          .map(Map.Entry::getKey)
+          .sorted()
+          .collect(Collectors.joining(", ", "missing topics: ", ""));
+    }
+    return "no answer (" + cause.getMessage() + ")";
   }
 
   @Override

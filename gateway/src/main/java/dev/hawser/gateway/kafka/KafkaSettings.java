@@ -1,14 +1,17 @@
 package dev.hawser.gateway.kafka;
 
 import com.typesafe.config.Config;
+import dev.hawser.presence.KafkaAccess;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Pattern;
 
 /**
  * Where Kafka is and which topics carry what, from {@code hawser.kafka}.
  *
  * @param enabled whether events come from Kafka, and messages of clients go there
+ * @param access how it is reached
  * @param broadcast topic of messages for everybody, empty for none
  * @param requireJson whether an event that is not JSON is a dead letter; otherwise it reaches
  *     Protobuf clients, and disconnects JSON clients with 3506
@@ -21,7 +24,7 @@ import java.util.regex.Pattern;
  */
 public record KafkaSettings(
     boolean enabled,
-    String bootstrapServers,
+    KafkaAccess access,
     String consumerGroup,
     String events,
     String upstream,
@@ -40,10 +43,11 @@ public record KafkaSettings(
 
   /** Checks the values. */
   public KafkaSettings {
-    if (!bootstrapServers.matches("\\s*[^\\s,]+:\\d{1,5}\\s*(,\\s*[^\\s,]+:\\d{1,5}\\s*)*")) {
+    String servers = access.bootstrapServers();
+    if (!servers.matches("\\s*[^\\s,]+:\\d{1,5}\\s*(,\\s*[^\\s,]+:\\d{1,5}\\s*)*")) {
       throw new IllegalArgumentException(
           "hawser.kafka.bootstrap-servers is \"%s\", expected host:port, several with commas"
-              .formatted(bootstrapServers));
+              .formatted(servers));
     }
     if (consumerGroup.isBlank()) {
       throw new IllegalArgumentException(
@@ -78,6 +82,11 @@ public record KafkaSettings(
     requireTimeout("send-timeout", sendTimeout);
   }
 
+  /** The configuration of one client of Kafka; what it asks for itself wins. */
+  Map<String, Object> client(Map<String, Object> own) {
+    return access.client(own);
+  }
+
   private static void requireTopic(String key, String topic) {
     if (!TOPIC.matcher(topic).matches()) {
       throw new IllegalArgumentException(
@@ -97,7 +106,8 @@ public record KafkaSettings(
   public static KafkaSettings from(Config config) {
     return new KafkaSettings(
         config.getBoolean("enabled"),
-        config.getString("bootstrap-servers"),
+        KafkaAccess.of(
+            config.getString("bootstrap-servers"), config.getString("client-properties")),
         config.getString("consumer-group"),
         config.getString("topics.events"),
         config.getString("topics.upstream"),

@@ -238,23 +238,29 @@ final class PartitionReader {
   private KafkaConsumer<byte[], byte[]> open() {
     long sessionTimeout = settings.sessionTimeout().toMillis();
     return new KafkaConsumer<>(
-        Map.ofEntries(
-            Map.entry(ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, settings.bootstrapServers()),
-            Map.entry(ConsumerConfig.GROUP_ID_CONFIG, settings.consumerGroup()),
-            Map.entry(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false),
-            Map.entry(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, false),
-            Map.entry(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest"),
-            Map.entry(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed"),
-            Map.entry(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, MAX_POLL_RECORDS),
-            // A node that comes or goes moves few partitions, and stops no other.
-            Map.entry(
+        settings.client(
+            Map.of(
+                ConsumerConfig.GROUP_ID_CONFIG,
+                settings.consumerGroup(),
+                ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG,
+                false,
+                ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG,
+                false,
+                ConsumerConfig.AUTO_OFFSET_RESET_CONFIG,
+                "earliest",
+                ConsumerConfig.ISOLATION_LEVEL_CONFIG,
+                "read_committed",
+                ConsumerConfig.MAX_POLL_RECORDS_CONFIG,
+                MAX_POLL_RECORDS,
+                // A node that comes or goes moves few partitions, and stops no other.
                 ConsumerConfig.PARTITION_ASSIGNMENT_STRATEGY_CONFIG,
-                CooperativeStickyAssignor.class.getName()),
-            // How long the partitions of a node that was killed belong to nobody.
-            Map.entry(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG, Math.toIntExact(sessionTimeout)),
-            // How long it takes the others to hear that they are to share them.
-            Map.entry(
-                ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG, Math.toIntExact(sessionTimeout / 12))),
+                CooperativeStickyAssignor.class.getName(),
+                // How long the partitions of a node that was killed belong to nobody.
+                ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG,
+                Math.toIntExact(sessionTimeout),
+                // How long it takes the others to hear that they are to share them.
+                ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG,
+                Math.toIntExact(sessionTimeout / 12))),
         new ByteArrayDeserializer(),
         new ByteArrayDeserializer());
   }

@@ -26,25 +26,25 @@ public final class RecordPublisher implements AutoCloseable {
     int sendTimeout = Math.toIntExact(settings.sendTimeout().toMillis());
     producer =
         new KafkaProducer<>(
-            Map.of(
-                ProducerConfig.BOOTSTRAP_SERVERS_CONFIG,
-                settings.bootstrapServers(),
-                ProducerConfig.ACKS_CONFIG,
-                "all",
-                ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG,
-                true,
-                ProducerConfig.LINGER_MS_CONFIG,
-                1,
-                ProducerConfig.REQUEST_TIMEOUT_MS_CONFIG,
-                sendTimeout - 2,
-                ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG,
-                sendTimeout,
-                // Called on event loops, which must not wait for metadata or for buffer space; the
-                // metadata of a topic is fetched by the first call and kept.
-                ProducerConfig.MAX_BLOCK_MS_CONFIG,
-                0,
-                ProducerConfig.METADATA_MAX_IDLE_CONFIG,
-                LONG.toMillis()),
+            settings.client(
+                Map.of(
+                    ProducerConfig.ACKS_CONFIG,
+                    "all",
+                    ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG,
+                    true,
+                    ProducerConfig.LINGER_MS_CONFIG,
+                    1,
+                    ProducerConfig.REQUEST_TIMEOUT_MS_CONFIG,
+                    sendTimeout - 2,
+                    ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG,
+                    sendTimeout,
+                    // Called on event loops, which must not wait for metadata or for buffer
+                    // space; the
+                    // metadata of a topic is fetched by the first call and kept.
+                    ProducerConfig.MAX_BLOCK_MS_CONFIG,
+                    0,
+                    ProducerConfig.METADATA_MAX_IDLE_CONFIG,
+                    LONG.toMillis())),
             new ByteArraySerializer(),
             new ByteArraySerializer());
   }

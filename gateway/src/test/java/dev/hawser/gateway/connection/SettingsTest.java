@@ -82,6 +82,7 @@ class SettingsTest {
         "bootstrap-servers|\"\"|host:port",
         "bootstrap-servers|localhost|host:port",
         "bootstrap-servers|\"a:1,,b:2\"|host:port",
+        "client-properties|/nowhere/kafka.properties|readable file",
         "consumer-group|\"\"|name",
         "topics.events|\"\"|1 to 249",
         "topics.upstream|\"a b\"|1 to 249",

@@ -37,11 +37,23 @@ public final class EmbeddedKafka implements AutoCloseable {
   private final int controllerPort;
   private final Path directory;
   private final boolean temporary;
+
+  /** A second way in, by SASL PLAIN only; null for none. */
+  private final @Nullable Secured secured;
+
   private @Nullable KafkaRaftServer server;
+
+  private record Secured(int port, String user, String password) {}
 
   /** Starts a broker on free ports, with data that are removed when it is closed. */
   public static EmbeddedKafka start() {
     return start(LocalPort.free(), LocalPort.free(), null);
+  }
+
+  /** Starts one that has a second way in, {@link #securedServers}, for this user only. */
+  public static EmbeddedKafka startSecured(String user, String password) {
+    return start(
+        LocalPort.free(), LocalPort.free(), null, new Secured(LocalPort.free(), user, password));
   }
 
   /**
@@ -51,10 +63,15 @@ public final class EmbeddedKafka implements AutoCloseable {
    * @throws UncheckedIOException if the directory cannot be used
    */
   public static EmbeddedKafka start(int port, int controllerPort, @Nullable Path directory) {
+    return start(port, controllerPort, directory, null);
+  }
+
+  private static EmbeddedKafka start(
+      int port, int controllerPort, @Nullable Path directory, @Nullable Secured secured) {
     try {
       Path data = directory == null ? Files.createTempDirectory("hawser-kafka-") : directory;
       Files.createDirectories(data);
-      var kafka = new EmbeddedKafka(port, controllerPort, data, directory == null);
+      var kafka = new EmbeddedKafka(port, controllerPort, data, directory == null, secured);
       boolean started = false;
       try {
         kafka.format();
@@ -71,16 +88,30 @@ public final class EmbeddedKafka implements AutoCloseable {
     }
   }
 
-  private EmbeddedKafka(int port, int controllerPort, Path directory, boolean temporary) {
+  private EmbeddedKafka(
+      int port, int controllerPort, Path directory, boolean temporary, @Nullable Secured secured) {
     this.port = port;
     this.controllerPort = controllerPort;
     this.directory = directory;
     this.temporary = temporary;
+    this.secured = secured;
   }
 
   /** What clients connect to, {@code host:port}. */
   public String bootstrapServers() {
     return "127.0.0.1:" + port;
+  }
+
+  /**
+   * The second way in, {@code host:port}.
+   *
+   * @throws IllegalStateException if there is none
+   */
+  public String securedServers() {
+    if (secured == null) {
+      throw new IllegalStateException("no second way in, expected startSecured");
+    }
+    return "127.0.0.1:" + secured.port;
   }
 
   /** Creates topics that are not there yet; name to number of partitions. */
@@ -172,9 +203,12 @@ public final class EmbeddedKafka implements AutoCloseable {
             Map.entry("controller.listener.names", "CONTROLLER"),
             Map.entry(
                 "listeners",
-                "BROKER://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d".formatted(port, controllerPort)),
+                "BROKER://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d".formatted(port, controllerPort)
+                    + (secured == null ? "" : ",SECURED://127.0.0.1:" + secured.port)),
             Map.entry("inter.broker.listener.name", "BROKER"),
-            Map.entry("listener.security.protocol.map", "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT"),
+            Map.entry(
+                "listener.security.protocol.map",
+                "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_PLAINTEXT"),
             Map.entry("log.dirs", directory.resolve("log").toString()),
             Map.entry("auto.create.topics.enable", "false"),
             Map.entry("num.partitions", "1"),
@@ -192,6 +226,13 @@ public final class EmbeddedKafka implements AutoCloseable {
             Map.entry("broker.heartbeat.interval.ms", "500"),
             Map.entry("broker.session.timeout.ms", "3000"),
             Map.entry("log.cleaner.dedupe.buffer.size", "2097152")));
+    if (secured != null) {
+      properties.put("listener.name.secured.sasl.enabled.mechanisms", "PLAIN");
+      properties.put(
+          "listener.name.secured.plain.sasl.jaas.config",
+          "org.apache.kafka.common.security.plain.PlainLoginModule required user_%s=\"%s\";"
+              .formatted(secured.user, secured.password));
+    }
     return properties;
   }
 }

@@ -2,6 +2,7 @@ package dev.hawser.deploy.standalone;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import dev.hawser.presence.KafkaAccess;
 import dev.hawser.protocol.client.JsonCodec;
 import dev.hawser.protocol.event.EventHeaders;
 import java.io.BufferedReader;
@@ -75,6 +76,12 @@ final class PushCommand implements Callable<Integer> {
       description = "Where Kafka is (default: the one of hawser dev).")
   private @Nullable String bootstrapServers;
 
+  @Option(
+      names = "--client-properties",
+      paramLabel = "FILE",
+      description = "What Kafka's clients need besides, for TLS and SASL, as a node takes it.")
+  private String clientProperties = "";
+
   @Option(names = "--raw", description = "Sends payloads that are not JSON, too.")
   private boolean raw;
 
@@ -101,7 +108,9 @@ final class PushCommand implements Callable<Integer> {
     int malformed = 0;
     try (var producer =
         new KafkaProducer<>(
-            settings(servers), new ByteArraySerializer(), new ByteArraySerializer())) {
+            settings(KafkaAccess.of(servers, clientProperties)),
+            new ByteArraySerializer(),
+            new ByteArraySerializer())) {
       if (user == null) {
         malformed = sendLines(producer);
       } else {
@@ -125,20 +134,19 @@ final class PushCommand implements Callable<Integer> {
     return malformed == 0 ? 0 : 1;
   }
 
-  private static Map<String, Object> settings(String servers) {
-    return Map.of(
-        ProducerConfig.BOOTSTRAP_SERVERS_CONFIG,
-        servers,
-        ProducerConfig.ACKS_CONFIG,
-        "all",
-        ProducerConfig.LINGER_MS_CONFIG,
-        5,
-        ProducerConfig.MAX_BLOCK_MS_CONFIG,
-        TIMEOUT_MILLISECONDS,
-        ProducerConfig.REQUEST_TIMEOUT_MS_CONFIG,
-        TIMEOUT_MILLISECONDS,
-        ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG,
-        2 * TIMEOUT_MILLISECONDS);
+  private static Map<String, Object> settings(KafkaAccess kafka) {
+    return kafka.client(
+        Map.of(
+            ProducerConfig.ACKS_CONFIG,
+            "all",
+            ProducerConfig.LINGER_MS_CONFIG,
+            5,
+            ProducerConfig.MAX_BLOCK_MS_CONFIG,
+            TIMEOUT_MILLISECONDS,
+            ProducerConfig.REQUEST_TIMEOUT_MS_CONFIG,
+            TIMEOUT_MILLISECONDS,
+            ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG,
+            2 * TIMEOUT_MILLISECONDS));
   }
 
   private IllegalStateException cannotReach(String servers, Exception failure) {
