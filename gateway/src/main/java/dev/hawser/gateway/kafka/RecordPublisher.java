@@ -38,9 +38,8 @@ public final class RecordPublisher implements AutoCloseable {
                     sendTimeout - 2,
                     ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG,
                     sendTimeout,
-                    // Called on event loops, which must not wait for metadata or for buffer
-                    // space; the
-                    // metadata of a topic is fetched by the first call and kept.
+                    // Called on event loops, which must not wait for metadata or for buffer space;
+                    // the metadata of a topic is fetched by the first call and kept.
                     ProducerConfig.MAX_BLOCK_MS_CONFIG,
                     0,
                     ProducerConfig.METADATA_MAX_IDLE_CONFIG,
