@@ -122,11 +122,6 @@ class ServerApiTest {
                 .statusCode())
         .isEqualTo(413);
     assertThat(first.post("/api/map_publish", "{}").statusCode()).isEqualTo(404);
-    assertThat(
-            first
-                .send("/api/map_publish", "POST", "{}", "Authorization", "apikey " + Node.API_KEY)
-                .statusCode())
-        .isEqualTo(404);
   }
 
   @ParameterizedTest

@@ -85,18 +85,9 @@ public final class ServerApiRoutes {
     if (name.equals("batch")) {
       return post(this::batch);
     }
-    if (name.equals("presence")) {
-      return reject();
-    }
-    if (ServerApi.METHODS.contains(name)) {
-      return post((request, body) -> call(name, request, body));
-    }
-    // Questions about presence are asked by GET, but for the one above.
-    return extractRequest(
-        request ->
-            request.method().equals(HttpMethods.POST) && apiKeys.accept(key(request))
-                ? complete(empty(StatusCodes.NOT_FOUND))
-                : reject());
+    return ServerApi.METHODS.contains(name) && !name.equals("presence")
+        ? post((request, body) -> call(name, request, body))
+        : reject();
   }
 
   private Route post(Endpoint endpoint) {
