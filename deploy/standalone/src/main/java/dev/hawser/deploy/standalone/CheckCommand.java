@@ -223,19 +223,9 @@ final class CheckCommand implements Callable<Integer> {
             .withFallback(Development.settings(ports, node, NODES))
             .root()
             .render(ConfigRenderOptions.concise()));
-    List<String> options = new ArrayList<>(List.of("-Xmx512m", "-XX:TieredStopAtLevel=1"));
-    options.addAll(NodeConsole.LOGGING);
-    List<String> command = ThisJvm.command(options);
-    command.addAll(
-        List.of(
-            Hawser.class.getName(),
-            "node",
-            "--config",
-            configuration.toString(),
-            "--exit-with-parent"));
     return new DeliveryCheck.Place(
         node,
-        command,
+        ThisJvm.node(List.of("-Xmx512m", "-XX:TieredStopAtLevel=1"), configuration),
         ports.webSocket(node),
         URI.create("http://127.0.0.1:%d/ready".formatted(ports.management(node))),
         directory.resolve("node-%d.log".formatted(node)));

@@ -12,7 +12,6 @@ import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 
@@ -128,20 +127,11 @@ final class NodeProcess {
   }
 
   private Process launch() throws IOException {
-    List<String> options = new ArrayList<>();
-    options.add("-Djava.io.tmpdir=" + emptied(temporary));
-    options.addAll(NodeConsole.LOGGING);
-    List<String> command = ThisJvm.command(options);
+    List<String> command =
+        ThisJvm.node(List.of("-Djava.io.tmpdir=" + emptied(temporary)), configuration);
     // Several JVMs start at once: the quicker compiler alone saves a third of the time. What this
     // process was given comes later and wins.
     command.add(1, "-XX:TieredStopAtLevel=1");
-    command.addAll(
-        List.of(
-            Hawser.class.getName(),
-            "node",
-            "--config",
-            configuration.toString(),
-            "--exit-with-parent"));
     return new ProcessBuilder(command).redirectErrorStream(true).start();
   }
 

@@ -22,4 +22,19 @@ final class ThisJvm {
     command.addAll(List.of("-cp", System.getProperty("java.class.path")));
     return command;
   }
+
+  /** The same for a node that logs what {@link NodeConsole} reads, and ends with this process. */
+  static List<String> node(List<String> options, Path configuration) {
+    List<String> all = new ArrayList<>(options);
+    all.addAll(NodeConsole.LOGGING);
+    List<String> command = command(all);
+    command.addAll(
+        List.of(
+            Hawser.class.getName(),
+            "node",
+            "--config",
+            configuration.toString(),
+            "--exit-with-parent"));
+    return command;
+  }
 }
